@@ -8,6 +8,7 @@ decoded, so a record costs the same in however many parts it is stored. A record
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ Place = tuple[str, int]
 """A topic (or file) and a partition."""
 _NO_RECORDS = RecordTally(0, 0)
 _NO_BOUND = 1 << 62
+_OFFSET = attrgetter("offset")
 
 
 class Opened(NamedTuple):
@@ -170,7 +172,7 @@ def cut(block: DecodedBlock, records: Sequence[RawRecord], items: int) -> tuple[
     refused = items - events
     left_offsets = [record.offset for record in decoded.records[events : events + 1]]
     left_offsets += [item.record.offset for item in decoded.refused[refused:]]
-    whole = bisect_left([record.offset for record in records[: block.records]], min(left_offsets))
+    whole = bisect_left(records, min(left_offsets), hi=block.records, key=_OFFSET)
     rows = np.arange(len(block.columns))
     first = Decoded(
         decoded.events[:events],
@@ -237,7 +239,7 @@ def _offsets(chunk: Chunk) -> tuple[int, int, int]:
     if chunk.records:
         first, last = chunk.records[0].offset, chunk.records[-1].offset
         # Compaction and transaction markers leave holes that were never events.
-        return first, last, last - first + 1 - len({record.offset for record in chunk.records})
+        return first, last, last - first + 1 - len(chunk.records)
     if chunk.opened is None:
         raise AssertionError("a chunk holds records or items of one")
     return chunk.opened.offset, chunk.opened.offset - 1, 0

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,21 @@ from rice_stream.quantities import UNKNOWN, Ints
 from rice_stream.store.content import content_digest
 from rice_stream.store.identity_rules import KnownRules
 from rice_stream.store.record_columns import NULLABLE_COLUMNS, RECORD_COLUMNS, RECORDED_COLUMN, SOMETIMES_COLUMNS
+from rice_stream.store.timed_stream import TimedStream
 from rice_stream.store.totals_tables import TOTALS_TABLES, TotalsTable
+
+
+class MadeAhead(NamedTuple):
+    """What a transaction needs of exactly some records, made before it, so that it is shorter."""
+
+    stream: TimedStream
+    """The records, for COPY."""
+    id_lists: Sequence[bytes]
+    """What lists their ids (`event_id_lists`)."""
+    watched: frozenset[tuple[int, int]]
+    """Those who had totals of their own."""
+    totals: Mapping[TotalsTable, Totals]
+    """What the records add to totals, as long as these users are watched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +46,7 @@ class Records:
     """Whether the event has no time of its own: its key begins with its day, and `ended_at_us` is not what it said."""
     said_attribution: Ints | None = None
     """The attribution that the events themselves said; None: that of `columns`, as no mapping charged any of them otherwise."""
-    id_lists: Sequence[bytes] | None = None
-    """What lists the ids of exactly these records (`event_id_lists`), where it was made ahead of the transaction."""
+    ahead: MadeAhead | None = None
 
     def __len__(self) -> int:
         return len(self.event_ids)

@@ -1,6 +1,6 @@
 """PostgreSQL's binary COPY stream for a whole batch, built by numpy instead of row by row."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -11,7 +11,8 @@ from rice_stream.events.keyed import pick
 from rice_stream.quantities import UNKNOWN
 from rice_stream.store.batch import Records
 from rice_stream.store.probe import PROBE_COLUMNS
-from rice_stream.store.record_columns import CONTENT_COLUMNS, KEY_COLUMNS, TOKEN_COLUMNS
+from rice_stream.store.record_columns import CONTENT_COLUMNS, KEY_COLUMNS, RECORDED_COLUMN, TOKEN_COLUMNS
+from rice_stream.store.timed_stream import StreamPart, TimedStream
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER = b"\xff\xff"
@@ -42,8 +43,17 @@ def streamed_columns(records: Records) -> tuple[str, ...]:
     return (*(name for name in records.sent_columns if name != _TEXT), _TEXT)
 
 
-def records_stream(records: Records) -> Iterator[bytes]:
+def records_stream(records: Records) -> Iterator[memoryview]:
     """The stream for `streamed_columns`, in parts, in the records' order: writers keep one key order, so none can deadlock."""
+    return _octets(_records_parts(records))
+
+
+def stream_ahead(records: Records) -> TimedStream:
+    """The same, before it is known when the records are written."""
+    return TimedStream(list(_records_parts(records.recorded_at(0))))
+
+
+def _records_parts(records: Records) -> Iterator[StreamPart]:
     columns = [
         _Column(name, _keys(records) if name == _KEY else records.columns[name], name in records.nullable_columns)
         for name in streamed_columns(records)[:-1]
@@ -51,7 +61,7 @@ def records_stream(records: Records) -> Iterator[bytes]:
     return _stream(columns, len(records), records.event_ids)
 
 
-def probe_stream(records: Records) -> Iterator[bytes]:
+def probe_stream(records: Records) -> Iterator[memoryview]:
     """The stream of a line for each record and PROBE_COLUMNS: what the events themselves said."""
     columns = [_Column(_LINE, np.arange(len(records)))]
     for name in PROBE_COLUMNS:
@@ -59,14 +69,18 @@ def probe_stream(records: Records) -> Iterator[bytes]:
             columns.append(_Column(name, records.said(name), nullable=True))
         else:
             columns.append(_Column(name, _keys(records) if name == _KEY else records.columns[name]))
-    return _stream(columns, len(records), None)
+    return _octets(_stream(columns, len(records), None))
+
+
+def _octets(parts: Iterable[StreamPart]) -> Iterator[memoryview]:
+    return (part.octets.data for part in parts)
 
 
 def _keys(records: Records) -> NDArray[np.void]:
     return np.ascontiguousarray(records.event_keys).view("V16").ravel()
 
 
-def _stream(columns: Sequence[_Column], n: int, texts: Sequence[bytes] | None) -> Iterator[bytes]:
+def _stream(columns: Sequence[_Column], n: int, texts: Sequence[bytes] | None) -> Iterator[StreamPart]:
     """Rows with the same nulls share a layout: they are laid out together, each in its place, with its text behind it, if any."""
     lengths = np.zeros(n, dtype=np.int64)
     if texts is not None:
@@ -74,18 +88,22 @@ def _stream(columns: Sequence[_Column], n: int, texts: Sequence[bytes] | None) -
     nulls = np.zeros(n, dtype=np.int64)
     for bit, column in enumerate(column for column in columns if column.nullable):
         nulls |= (column.values == UNKNOWN).astype(np.int64) << bit
-    yield HEADER
+    yield _fixed(HEADER)
     together = ROWS_OF_LAYOUT * max(len(np.unique(nulls)), 1)
     for first in range(0, n, together):
         end = first + together
         part = [column._replace(values=column.values[first:end]) for column in columns]
         yield _part(part, nulls[first:end], lengths[first:end], None if texts is None else texts[first:end])
-    yield TRAILER
+    yield _fixed(TRAILER)
+
+
+def _fixed(text: bytes) -> StreamPart:
+    return StreamPart(np.frombuffer(text, dtype=np.uint8), np.empty(0, dtype=np.int64))
 
 
 def _part(
     columns: Sequence[_Column], nulls: NDArray[np.int64], lengths: NDArray[np.int64], texts: Sequence[bytes] | None
-) -> bytes:
+) -> StreamPart:
     """Rows with these nulls, and texts of these lengths."""
     places, codes = _by_value(nulls)
     laid_out = [_rows(columns, rows, code, texts) for rows, code in zip(places, codes, strict=True)]
@@ -96,14 +114,19 @@ def _part(
             rows[_TEXT_LENGTH] = lengths[of_rows]
     ends = np.cumsum(sizes + lengths)
     stream = np.empty(int(ends[-1]), dtype=np.uint8)
+    times_at = []
     for rows, of_rows in zip(laid_out, places, strict=True):
-        _put(stream, (ends - lengths - sizes)[of_rows], rows)
+        starts = (ends - lengths - sizes)[of_rows]
+        _put(stream, starts, rows)
+        fields: Any = rows.dtype.fields
+        if RECORDED_COLUMN in fields:
+            times_at.append(starts + fields[RECORDED_COLUMN][1])
     if texts is not None:
         for of_length, length in zip(*_by_value(lengths), strict=True):
             if length:
                 text = b"".join(pick(texts, of_length))
                 _put(stream, ends[of_length] - length, np.frombuffer(text, dtype=f"V{length}"))
-    return stream.tobytes()
+    return StreamPart(stream, np.concatenate(times_at) if times_at else np.empty(0, dtype=np.int64))
 
 
 def _by_value(values: NDArray[np.int64]) -> tuple[list[NDArray[np.intp]], list[int]]:

@@ -18,10 +18,10 @@ from rice_stream.meter.amounts import Totals
 from rice_stream.quantities import Ints
 from rice_stream.store import schema
 from rice_stream.store.added_totals import copy_to_totals
-from rice_stream.store.batch import Batch, Conflict, Records
+from rice_stream.store.batch import Batch, Conflict, MadeAhead, Records, totals_of
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
 from rice_stream.store.closed_months import CLOSED_BEFORE_US, ClosedMonth
-from rice_stream.store.copy_stream import probe_stream, records_stream, streamed_columns
+from rice_stream.store.copy_stream import probe_stream, records_stream, stream_ahead, streamed_columns
 from rice_stream.store.database_clock import POSTGRESQL_NOW_US
 from rice_stream.store.engine import StoreUnavailableError, batch_failure, reading
 from rice_stream.store.entries import EntryGroup
@@ -36,6 +36,7 @@ from rice_stream.store.lock_waits import limit_statement
 from rice_stream.store.partition_ddl import make_partitions
 from rice_stream.store.partitions import month_of
 from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, probe_sql
+from rice_stream.store.record_columns import RECORDED_COLUMN
 from rice_stream.store.revisions import REVISION_QUERY, check_revision
 from rice_stream.store.scratch import make_scratch_sql, probe_table
 from rice_stream.store.send_buffer import give_room_to_send
@@ -98,11 +99,17 @@ class PostgresWriter(Writer):
     # --- records -------------------------------------------------------------------------------------------------
 
     def made_ready(self, records: Records) -> Records:
-        """With the lists of their ids."""
-        return replace(records, id_lists=_id_lists(records))
+        """With all that is written of them, unless batches hold known keys just now: then it is not all of them that is."""
+        if not self._all_new:
+            return records
+        watched = self._watched
+        ahead = MadeAhead(stream_ahead(records), _id_lists(records), watched, totals_of(records, watched))
+        return replace(records, ahead=ahead)
 
     def _insert(self, records: Records) -> None:
-        listed = _id_lists(records) if records.id_lists is None else records.id_lists
+        ahead = records.ahead
+        stream = records_stream(records) if ahead is None else ahead.stream.at(int(records.columns[RECORDED_COLUMN][0]))
+        listed = _id_lists(records) if ahead is None else ahead.id_lists
         statement = sql.SQL("COPY prompt_record ({}) FROM STDIN (FORMAT BINARY)").format(
             sql.SQL(", ").join(map(sql.Identifier, streamed_columns(records)))
         )
@@ -110,7 +117,7 @@ class PostgresWriter(Writer):
         try:
             with connection.transaction(), connection.cursor() as cursor:
                 with cursor.copy(statement) as copy:
-                    for part in records_stream(records):
+                    for part in stream:
                         copy.write(part)
                 copy_lists(cursor, listed)
         except psycopg.errors.UniqueViolation as error:

@@ -52,10 +52,14 @@ class Writer(ABC):
     def __init__(self) -> None:
         self._probe_first = 0
         self._recent = RecentKeys()
+        self._all_new = True
+        """Whether all records of the last batch were."""
+        self._watched: frozenset[tuple[int, int]] = frozenset()
+        """Whose totals were kept at the last batch."""
         self._revision = head_revision()
 
     def made_ready(self, records: Records) -> Records:
-        """With what can be made of them before their transaction, so that it is shorter. Any thread may ask, at any time."""
+        """With what can be made of them before their transaction. Any thread may ask, at any time."""
         return records
 
     def commit(self, batch: Batch) -> CommitResult:
@@ -67,7 +71,7 @@ class Writer(ABC):
         with self._transaction():
             # 0. Whose user totals are kept; nobody can be added to them, nor the schema change, until this transaction ends.
             #    It comes first: whoever has this lock is in no migration's way later on.
-            watched = self._watched_users()
+            watched = self._watched = frozenset(self._watched_users())
             # The keys rest on rules that still hold, and hold until this transaction ends.
             if batch.rules is not None:
                 ended_at_us = batch.records.columns["ended_at_us"]
@@ -80,7 +84,11 @@ class Writer(ABC):
             new, conflicts = self._insert_records(batch, standing.now_us)
             # 2. Totals: exactly the new records' sums, in key order.
             added = _rows(batch.records, np.flatnonzero(new))
-            totals = totals_of(added, watched)
+            ahead = added.ahead
+            if ahead is not None and ahead.watched == watched:
+                totals = ahead.totals
+            else:
+                totals = totals_of(added, watched)
             self._add_totals(totals)
             # What came after its month was closed is in records and totals, and beside what was reported of the month.
             self._post_late(added, standing)
@@ -92,6 +100,7 @@ class Writer(ABC):
             result, rows = _summary(batch, new, conflicts, totals[MINUTES])
             self._save_progress(rows, batch.received_at_us)
         self._recent.add(result.recorded_keys)
+        self._all_new = result.recorded == len(batch.records)
         return result
 
     def _post_late(self, added: Records, standing: LedgerStanding) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from rice_stream.worker import fetched_records, inner_names
+from rice_stream.worker import broker_answers, fetched_records, inner_names
 
 BEGINNING = -2
 """As a position: the earliest record that there is."""
@@ -16,7 +16,7 @@ FETCH_MAX_WAIT_MS = 500
 """How long the broker may sit on a fetch that has nothing to give, and a seek may have to wait for it; Faust fixes it at 1.5 s."""
 
 
-BUFFER_BYTES_MAX = 32 * 1024 * 1024
+BUFFER_BYTES_MAX = 16 * 1024 * 1024
 """Bytes, compressed as the broker keeps them, of all partitions together that aiokafka reads ahead."""
 
 
@@ -92,6 +92,7 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         return sought
 
     def _create_worker_consumer(self, transport: Any) -> Any:
+        broker_answers.install()
         fetched_records.install()
         consumer = super()._create_worker_consumer(transport)
         inner_names.read_committed(consumer, fetch_max_wait_ms=FETCH_MAX_WAIT_MS)

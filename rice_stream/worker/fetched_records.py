@@ -18,7 +18,7 @@ from aiokafka.record.util import decode_varint
 
 from rice_stream.events.records import SkippedBatch
 from rice_stream.worker import unpacking
-from rice_stream.worker.intake import SizedRecords, bytes_of
+from rice_stream.worker.intake import RECORD_BYTES, SizedRecords, bytes_of, sized
 from rice_stream.worker.unpacking import BatchNotUnpackedError
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,8 @@ FETCH_BYTES_MAX = 4 * 1024 * 1024
 aiokafka's buffer. A compressed batch is taken apart as a whole, up to `unpacking.BATCH_BYTES_MAX`."""
 RUN_RECORDS_MAX = 2_000
 """Records that are read at once: a batch may hold a million small ones, each of which takes much more memory once it is read."""
-_LENGTH_AT, _MAGIC_AT, _LAST_DELTA_AT, _OVERHEAD = 8, 16, 23, 12
+_LENGTH_AT, _MAGIC_AT, _CODEC_AT, _LAST_DELTA_AT, _OVERHEAD = 8, 16, 22, 23, 12
+_CODEC = 0x07
 _FetchResult: Any = fetcher.FetchResult
 _PartitionRecords: Any = fetcher.PartitionRecords
 _MemoryRecords: Any = fetcher.MemoryRecords
@@ -92,7 +93,7 @@ class RecordRun(NamedTuple):
     """Consecutive records of a batch, which aiokafka takes for one: it asks its offset only, which is that of the last."""
 
     offset: int
-    records: list[Any]
+    records: SizedRecords
 
 
 class PlainRecords(_PartitionRecords):  # type: ignore[misc]
@@ -109,16 +110,16 @@ class PlainRecords(_PartitionRecords):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._run: list[Any] = []
+        self._run = SizedRecords()
         self._given = 0
         """Records of `_run` that were taken."""
 
     def take(self, records_max: int | None, bytes_max: int) -> SizedRecords:
         """The next records, up to so many and to the one that brings them to so many bytes; none: nothing is left."""
-        self._run = self._run or next(self, [])
+        self._run = self._run or next(self, SizedRecords())
         end = None if records_max is None else self._given + records_max
         found = SizedRecords(self._run[self._given : end])
-        found.size_bytes = bytes_of(found)
+        found.size_bytes = self._run.size_bytes if len(found) == len(self._run) else bytes_of(found)
         if found.size_bytes > bytes_max:
             sizes = list(accumulate(bytes_of((record,)) for record in found))
             del found[bisect_left(sizes, bytes_max) + 1 :]
@@ -127,7 +128,7 @@ class PlainRecords(_PartitionRecords):  # type: ignore[misc]
             self._given += len(found)
             self.next_fetch_offset = found[-1].offset + 1
         if self._given == len(self._run):
-            self._run, self._given = [], 0  # they are large
+            self._run, self._given = SizedRecords(), 0  # they are large
         return found
 
     @property
@@ -136,12 +137,12 @@ class PlainRecords(_PartitionRecords):  # type: ignore[misc]
         found: bytes = self._records.raw
         return found
 
-    def _consumer_record(self, tp: Any, record: RecordRun) -> list[Any]:
+    def _consumer_record(self, tp: Any, record: RecordRun) -> SizedRecords:
         del tp
         if record.records[0].offset >= self.next_fetch_offset:
             return record.records
         # Reading begins amid a batch, which the broker sends as a whole.
-        return [each for each in record.records if each.offset >= self.next_fetch_offset]
+        return sized(each for each in record.records if each.offset >= self.next_fetch_offset)
 
     def _unpack_records(self) -> Iterator[Any]:
         while True:
@@ -155,7 +156,7 @@ class PlainRecords(_PartitionRecords):  # type: ignore[misc]
                 offsets = (skipped.first_offset, skipped.offset)
                 log.error("a compressed batch of %s, offsets %s to %s, is left out: %s", self._tp, *offsets, error)
                 self.next_fetch_offset = skipped.offset + 1
-                yield [skipped]
+                yield sized([skipped])
             else:
                 return
 
@@ -163,8 +164,12 @@ class PlainRecords(_PartitionRecords):  # type: ignore[misc]
 class _BatchInRuns:
     """A batch of aiokafka's, whose records come in runs."""
 
-    def __init__(self, batch: Any) -> None:
+    def __init__(self, batch: Any, raw: memoryview) -> None:
+        """`raw`: all of its bytes."""
         self._batch = batch
+        is_plain = len(raw) > _CODEC_AT and raw[_MAGIC_AT] >= 2 and not raw[_CODEC_AT] & _CODEC
+        self._raw_bytes = len(raw) if is_plain else 0
+        """How many records and what is between them have; 0: only their sum is known when they are unpacked."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
@@ -176,7 +181,11 @@ class _BatchInRuns:
     def __iter__(self) -> Iterator[RecordRun]:
         # aiokafka's own iterator must not begin twice, nor be asked again once it has ended.
         records = iter(iter(self._batch).__next__, None)
-        while run := list(islice(records, RUN_RECORDS_MAX)):
+        while run := SizedRecords(islice(records, RUN_RECORDS_MAX)):
+            # A batch says how long it is, which spares looking at each of its records.
+            whole = self._raw_bytes and len(run) < RUN_RECORDS_MAX
+            run.size_bytes = self._raw_bytes + RECORD_BYTES * len(run) if whole else bytes_of(run)
+            self._raw_bytes = 0
             yield RecordRun(run[-1].offset, run)
 
 
@@ -200,12 +209,13 @@ class KeptBatches(_Batches):
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
         self._batches = _MemoryRecords(raw)
+        self._slices = _slices(raw)
         self.has_next = self._batches.has_next
         self.size_in_bytes = self._batches.size_in_bytes
 
     def next_batch(self) -> Any:
         """The next batch."""
-        self._last = _BatchInRuns(self._batches.next_batch())
+        self._last = _BatchInRuns(self._batches.next_batch(), next(self._slices, memoryview(b"")))
         return self._last
 
 
@@ -214,7 +224,8 @@ class LenientBatches(_Batches):
 
     def __init__(self, raw: bytes, first_offset: int) -> None:
         self.raw = raw
-        self._batches = [batch for batch in map(_batch, _slices(raw)) if batch.next_offset > first_offset]
+        batches = [(_batch(part), part) for part in _slices(raw)]
+        self._batches = [each for each in batches if each[0].next_offset > first_offset]
         self._batches.reverse()
 
     def has_next(self) -> bool:
@@ -223,7 +234,7 @@ class LenientBatches(_Batches):
 
     def next_batch(self) -> Any:
         """The next batch."""
-        self._last = _BatchInRuns(self._batches.pop())
+        self._last = _BatchInRuns(*self._batches.pop())
         return self._last
 
 

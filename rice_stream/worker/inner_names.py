@@ -49,6 +49,9 @@ AIOKAFKA = Package(
     "0.14",
     "0.15",
     {
+        "aiokafka.conn:AIOKafkaConnection": {"_create_reader_task": "self", "_protocol": INIT, "_reader": INIT},
+        "aiokafka.conn:AIOKafkaProtocol": {},
+        "aiokafka.conn:io": {},
         "aiokafka.consumer.consumer:AIOKafkaConsumer": {
             "_subscription": INIT,
             "_coordinator": INIT,

@@ -4,14 +4,14 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 from rice_stream.pipeline.chunks import Chunk
 
-BATCH_BYTES_MAX = 16 * 1024 * 1024
+BATCH_BYTES_MAX = 18 * 1024 * 1024
 """Most bytes of records that a batch takes, and that wait for it; a larger chunk is taken by itself."""
 RECORD_BYTES = 200
 """What a record takes in memory besides its key, value and headers, about."""
@@ -24,6 +24,13 @@ class SizedRecords(list[Any]):
     """Records whose bytes were added up as they were fetched."""
 
     size_bytes = 0
+
+
+def sized(records: Iterable[Any]) -> SizedRecords:
+    """Records with the bytes that they take."""
+    found = SizedRecords(records)
+    found.size_bytes = bytes_of(found)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

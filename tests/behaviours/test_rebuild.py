@@ -1,6 +1,7 @@
 """`rebuild`: whatever was done to totals, they are what their records add up to again, beside workers, and nothing else changes."""
 
 import threading
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from random import Random
@@ -17,7 +18,7 @@ from rice_stream.proof import rebuild as rebuilding
 from rice_stream.proof.rebuild import Rebuild, rebuild, whole_days
 from rice_stream.proof.verification import verify
 from rice_stream.quantities import MEASURES
-from rice_stream.store import totals_repair, writer
+from rice_stream.store import postgres, totals_repair, writer
 from rice_stream.store.batch import Records, totals_of
 from rice_stream.store.budget_store import save_budget
 from rice_stream.store.engine import writing
@@ -241,7 +242,7 @@ class TestRebuild:
     ) -> None:
         """One from before there were totals of days, beside one that keeps them; and the latter goes on."""
 
-        def without_days(records: Records, watched: set[tuple[int, int]]) -> dict[TotalsTable, Totals]:
+        def without_days(records: Records, watched: Collection[tuple[int, int]]) -> dict[TotalsTable, Totals]:
             return {
                 table: sums
                 for table, sums in totals_of(records, watched).items()
@@ -250,7 +251,8 @@ class TestRebuild:
 
         store.add(at("2026-11-22T10:00:00Z"))
         with monkeypatch.context() as old:
-            old.setattr(writer, "totals_of", without_days)
+            for module in (postgres, writer):
+                old.setattr(module, "totals_of", without_days)
             filled(store)
         store.add(at("2026-11-22T11:30:00Z"), at("2026-11-21T11:30:00Z", tenant_id="globex"))
         assert {row["table"] for row in verify(store.engine)["differences"]} == {

@@ -26,4 +26,4 @@ class KafkaSettings(Section):
     kafka_ssl_key_location: Path | None = None
     kafka_ssl_key_password: SecretStr | None = None
     kafka_session_timeout_s: Annotated[float, Field(ge=1, le=300)] = 6.0
-    kafka_fetch_max_bytes: Annotated[int, Field(ge=65_536)] = 1024 * 1024
+    kafka_fetch_max_bytes: Annotated[int, Field(ge=65_536)] = 2 * 1024 * 1024

@@ -16,6 +16,7 @@ from rice_stream.store.copy_stream import (
     TRAILER,
     probe_stream,
     records_stream,
+    stream_ahead,
     streamed_columns,
 )
 from rice_stream.store.probe import PROBE_COLUMNS
@@ -90,3 +91,13 @@ def test_what_is_looked_for_is_what_the_events_said(n: int) -> None:
         for name, value in said.items():
             expected = int(records.said(name)[number])
             assert (UNKNOWN if value is None else int.from_bytes(value, "big")) == expected, name
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 3 * ROWS_OF_LAYOUT])
+def test_made_ahead_it_is_the_same_whenever_it_is_written(n: int) -> None:
+    """Written again at another time as well, as after a database that was away."""
+    random = Random(n)
+    records = records_of(n, [random.randbytes(random.choice([1, 12])) for _ in range(n)])
+    ahead = stream_ahead(records)
+    for instant_us in (1_795_348_800_000_000, 1_795_348_800_123_456):
+        assert b"".join(ahead.at(instant_us)) == b"".join(records_stream(records.recorded_at(instant_us)))

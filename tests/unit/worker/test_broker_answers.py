@@ -1,0 +1,82 @@
+"""Large answers are read in one piece, whatever pieces they arrive in; a connection that ends amid one is told as before."""
+
+import asyncio
+from random import Random
+from typing import Any
+
+import pytest
+from aiokafka import conn
+
+from rice_stream.worker import broker_answers
+from rice_stream.worker.broker_answers import LARGE_BYTES, LARGE_BYTES_MAX, AnswerProtocol, AnswerReader, opened
+
+SIZES = (1, 4, 100, LARGE_BYTES - 1, LARGE_BYTES, LARGE_BYTES + 1, 3 * LARGE_BYTES, 700_000)
+
+
+async def _reader_of(sent: list[bytes]) -> tuple[AnswerReader, Any]:
+    """Of a connection whose other end sends these pieces, and ends."""
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for piece in sent:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    loop = asyncio.get_running_loop()
+    closed = loop.create_future()
+    protocol = AnswerProtocol(closed, None, loop=loop)
+    await loop.create_connection(lambda: protocol, *server.sockets[0].getsockname()[:2])
+    return protocol.answers, server
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_arrives_is_what_was_sent_in_any_pieces(seed: int) -> None:
+    random = Random(seed)
+    frames = [random.randbytes(random.choice(SIZES)) for _ in range(12)]
+    whole, sent = b"".join(frames), []
+    while whole:
+        size = random.choice([1, 1_000, 70_000, 2_000_000])
+        sent.append(whole[:size])
+        whole = whole[size:]
+
+    async def read() -> None:
+        reader, server = await _reader_of(sent)
+        for frame in frames:
+            assert await reader.readexactly(len(frame)) == frame
+        with pytest.raises(asyncio.IncompleteReadError):
+            await reader.readexactly(1)
+        server.close()
+
+    asyncio.run(read())
+
+
+@pytest.mark.parametrize("size", [LARGE_BYTES // 2, 5 * LARGE_BYTES, LARGE_BYTES_MAX + 1])
+def test_an_end_amid_an_answer_is_told_with_what_came(size: int) -> None:
+    """Also of a size that no answer has: what is not sent takes no memory."""
+
+    async def read() -> None:
+        reader, server = await _reader_of([b"x" * 5_000, b"y" * 5_000])
+        with pytest.raises(asyncio.IncompleteReadError) as caught:
+            await reader.readexactly(size)
+        assert bytes(caught.value.partial) == b"x" * 5_000 + b"y" * 5_000
+        server.close()
+
+    asyncio.run(read())
+
+
+def test_it_is_what_aiokafka_reads_with_once_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AIOKafkaConnection", "AIOKafkaProtocol", "io"):
+        monkeypatch.setattr(conn, name, getattr(conn, name))
+    broker_answers.install()
+    assert conn.AIOKafkaConnection is broker_answers.Connection
+    assert conn.AIOKafkaProtocol is AnswerProtocol
+    assert vars(conn)["io"].BytesIO is opened
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray])
+def test_an_answer_is_read_part_by_part_as_any_stream(kind: type[bytes] | type[bytearray]) -> None:
+    """Past its end there is nothing."""
+    answer = opened(kind(b"abcdefg"))
+    assert [answer.read(size) for size in (0, 1, 3, 2, 9, 9)] == [b"", b"a", b"bcd", b"ef", b"g", b""]
