@@ -32,9 +32,10 @@ from rice_stream.events.formats.plain.records import PlainReader
 from rice_stream.events.formats.plain.span_rows import SpanEvents
 from rice_stream.events.formats.reading.options import AUTO, CANONICAL, DEFAULT_OPTIONS, FormatOptions
 from rice_stream.events.plain_objects import decode_plain
-from rice_stream.events.records import Decoded, Ignored, RawRecord, Refused, SkippedBatch, SourcePartition
+from rice_stream.events.records import Decoded, Ignored, RawRecord, Refused, SkippedBatch, SourcePartition, placed
 from rice_stream.events.refused_items import batch_not_unpacked, bounded
 from rice_stream.events.together.blocks import RECORDS_MAX, OddEvents, joined, positions, read_together
+from rice_stream.events.together.reader import ReadTogether
 
 if TYPE_CHECKING:
     from rice_stream.events.formats.plain.otlp_blocks import SpanBlock
@@ -119,12 +120,12 @@ def _within_bytes(records: Sequence[RawRecord]) -> Sequence[RawRecord]:
 def _block_together(
     records: Sequence[RawRecord], options: FormatOptions, partition: SourcePartition | None
 ) -> DecodedBlock | None:
-    """The records at once, where most are plain canonical events as most are, with what the odd ones hold; else None."""
-    if not _may_be_plain(records, options, partition) or decode_plain(records[:1]) is None:
-        return None
-    found = read_together(records)
+    """The records at once, where most are plain canonical events as most are, or LiteLLM's payloads, with what the odd ones hold;
+    else None."""
+    found = _found_together(records, options, partition)
     if found is None:
         return None
+    records = records[: len(found.ids)]
     if not len(found.odd):
         return DecodedBlock(*joined(found, records), len(records))
     odd = [records[row] for row in found.odd.tolist()]
@@ -133,6 +134,14 @@ def _block_together(
     taken = int(found.odd[rest.records]) if rest.records < len(odd) else len(records)
     with_odd = OddEvents(found.odd[positions(odd, rest.decoded.records)], rest.columns, rest.decoded)
     return DecodedBlock(*joined(found, records[:taken], with_odd), taken)
+
+
+def _found_together(
+    records: Sequence[RawRecord], options: FormatOptions, partition: SourcePartition | None
+) -> ReadTogether | None:
+    if _may_be_plain(records, options, partition) and decode_plain(records[:1]) is not None:
+        return read_together(records)
+    return PlainReader(options, _topic(records, partition)).read_calls(records[:BLOCK_RECORDS])
 
 
 def _decode_block(
@@ -144,8 +153,7 @@ def _decode_block(
     readings: list[_Reading] = []
     taken = len(records)
     if events is None:
-        topic = partition.topic if partition is not None else records[0].topic
-        usual = PlainReader(options, topic)
+        usual = PlainReader(options, _topic(records, partition))
         spans = usual.read_together(records, BLOCK_ITEMS)
         if spans is not None and spans.whole.all():
             return _of_spans(records, spans)
@@ -183,8 +191,11 @@ def _as_read(columns: EventColumns, readings: Sequence[_Reading]) -> EventColumn
 
 def _may_be_plain(records: Sequence[RawRecord], options: FormatOptions, partition: SourcePartition | None) -> bool:
     """Whether the records' topic may hold canonical events: a topic with another format is for its decoder alone."""
-    topic = partition.topic if partition is not None else records[0].topic
-    return options.format_of(topic) in (AUTO, CANONICAL)
+    return options.format_of(_topic(records, partition)) in (AUTO, CANONICAL)
+
+
+def _topic(records: Sequence[RawRecord], partition: SourcePartition | None) -> str:
+    return partition.topic if partition is not None else records[0].topic
 
 
 def _without_nul(columns: EventColumns) -> bool:
@@ -219,7 +230,7 @@ def _decode_each(
         if found is not None:
             _sort_usual(decoded, readings, fetched, *found)
             continue
-        record = _placed(fetched, partition)
+        record = placed(fetched, partition)
         if isinstance(fetched, SkippedBatch):
             decoded.refused.append(batch_not_unpacked(record, fetched))
             continue
@@ -265,17 +276,6 @@ def _usual_reading(source_format: str, region_source: str) -> _Reading:
 
 def _reading(outcome: Outcome) -> _Reading:
     return _Reading((outcome.source_format, outcome.region_source or None), outcome.untimed)
-
-
-def _placed(fetched: Any, partition: SourcePartition | None) -> RawRecord:
-    """A record as Kafka's client gives it (offset, value, headers, key, timestamp in ms), with the partition that it lies in."""
-    if isinstance(fetched, RawRecord):
-        return fetched if partition is None else fetched._replace(**partition._asdict())
-    if partition is None:
-        raise TypeError("a fetched record does not say which partition it lies in: give it")
-    # Records of the first Kafka versions have none, which clients give as None or as -1.
-    timestamp_us = fetched.timestamp * 1000 if fetched.timestamp is not None and fetched.timestamp > 0 else None
-    return RawRecord(*partition, fetched.offset, fetched.value, tuple(fetched.headers), timestamp_us, fetched.key)
 
 
 def _sort_in(decoded: Decoded, result: WireEvent | Refused, record: RawRecord, item: int) -> None:

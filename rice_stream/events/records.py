@@ -49,6 +49,17 @@ class SourcePartition(NamedTuple):
     partition: int
 
 
+def placed(fetched: Any, partition: SourcePartition | None) -> RawRecord:
+    """A record as Kafka's client gives it (offset, value, headers, key, timestamp in ms), with the partition that it lies in."""
+    if isinstance(fetched, RawRecord):
+        return fetched if partition is None else fetched._replace(**partition._asdict())
+    if partition is None:
+        raise TypeError("a fetched record does not say which partition it lies in: give it")
+    # Records of the first Kafka versions have none, which clients give as None or as -1.
+    timestamp_us = fetched.timestamp * 1000 if fetched.timestamp is not None and fetched.timestamp > 0 else None
+    return RawRecord(*partition, fetched.offset, fetched.value, tuple(fetched.headers), timestamp_us, fetched.key)
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """One item of a record that should be an event and is not: for the quarantine.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.events.columns import SERVICE_FIELDS, EventColumns, Service
+from rice_stream.events.columns import EventColumns, Service
 from rice_stream.events.mappings import MODEL, NO_MAPPINGS, REGION, Mappings
 from rice_stream.events.together.names import NumberedNames, combinations, distinct_numbers, shared_numbers
 from rice_stream.instants import HOUR_S, SECOND_US
@@ -119,15 +119,15 @@ class ContextTable:
         if found is not None and len(events):
             epochs = self._epochs(events.ended_at_us)
             if (epochs == epochs[0]).all():
-                return self._of_numbers(int(epochs[0]), *found)
+                return self._of_numbers(int(epochs[0]), *found, len(events.served))
         rows = np.empty(len(events), dtype=np.intp)
         for epoch, chosen, served in self._by_epoch(events):
             known = self._rows.get(epoch, _NOTHING)
             rows[chosen] = np.fromiter(map(known.__getitem__, zip(*served, strict=True)), np.intp, len(served[0]))
         return rows
 
-    def _of_numbers(self, epoch: int, names: NumberedNames, numbers: Ints) -> NDArray[np.intp]:
-        """Rows of events of one epoch whose names are numbered: each combination is looked up once."""
+    def _of_numbers(self, epoch: int, names: NumberedNames, numbers: Ints, fields: int) -> NDArray[np.intp]:
+        """Rows of events of one epoch whose names are numbered: each combination is looked up once, by its first so many fields."""
         if self._numbered is not names:
             self._forget_numbers()
             self._numbered = names
@@ -139,7 +139,7 @@ class ContextTable:
         if (found == _NOT_LOOKED_UP).any():
             known = self._rows.get(epoch, _NOTHING)
             for number in distinct_numbers(names, numbers[found == _NOT_LOOKED_UP]).tolist():
-                rows[number] = known[names.combination(number)[: len(SERVICE_FIELDS)]]
+                rows[number] = known[names.combination(number)[:fields]]
             found = rows[numbers]
         return found
 

@@ -1,6 +1,6 @@
 """A block of records of which most hold one canonical event each, as columns: these read together, odd ones put in between."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from rice_stream.basis import Basis
 from rice_stream.events.canonical import WireEvent
-from rice_stream.events.columns import SERVICE_FIELDS, EventColumns
+from rice_stream.events.columns import EventColumns
 from rice_stream.events.on_demand import OnDemand
-from rice_stream.events.plain_objects import WIRE, any_envelope
+from rice_stream.events.plain_objects import any_envelope
 from rice_stream.events.records import Decoded, RawRecord
-from rice_stream.events.together.layouts import WHAT, WHO
+from rice_stream.events.together.layouts import OUTCOME, WHO
 from rice_stream.events.together.names import EncodedTexts, NumberedNames, encoded, numbered
 from rice_stream.events.together.reader import ReadTogether, TogetherReader
 from rice_stream.quantities import Ints
@@ -24,8 +24,6 @@ RECORDS_MAX = 4096
 _VALUE = attrgetter("value")
 _ATTRIBUTED = tuple(WHO.index(name) for name in ("tenant_id", "team_id", "project_id", "source"))
 _USER, _API_KEY = WHO.index("user_id"), WHO.index("api_key_id")
-_SERVED = tuple(WHAT.index(name) for name in SERVICE_FIELDS)
-_HIT, _STATUS, _QUALITY = (WHAT.index(name) for name in ("gateway_cache_hit", "status", "usage_quality"))
 _QUALITY_FLAGS = {"derived": Basis.USAGE_DERIVED, "estimated": Basis.USAGE_ESTIMATED}
 
 _idle: list[TogetherReader] = []
@@ -79,12 +77,13 @@ def joined(
 ) -> tuple[EventColumns, Decoded]:
     """Columns and events of these first records of a block, in their order."""
     if odd is None:
-        return _columns(found), Decoded(EventsOfRecords(records), list(records), [0] * len(records), [], [])
+        events = EventsOfRecords(records, found.event)
+        return _columns(found), Decoded(events, list(records), [0] * len(records), [], [])
     alone, between = odd.decoded, _Between(len(records), found.odd, odd.rows)
     sources: list[RawRecord | WireEvent] = between.put(records, alone.events)
     of_rows, items = between.put(records, alone.records), between.put([0] * len(records), alone.items)
     columns = _with_odd(_columns(_with_numbers(found, odd, between)), odd.columns, between.places)
-    return columns, Decoded(EventsOfRecords(sources), of_rows, items, alone.refused, alone.ignored)
+    return columns, Decoded(EventsOfRecords(sources, found.event), of_rows, items, alone.refused, alone.ignored)
 
 
 class _Between:
@@ -119,16 +118,20 @@ class _Between:
 def _with_numbers(found: ReadTogether, odd: OddEvents, between: _Between) -> ReadTogether:
     """With the odd events."""
 
-    def numbers(of: NumberedNames, fields: tuple[str, ...]) -> Ints:
-        named = (of.number(tuple(getattr(event, name) for name in fields)) for event in odd.decoded.events)
-        return np.fromiter(named, dtype=np.int64)
-
     names, columns, put = found.names, odd.columns, between.put_numbers
-    return ReadTogether(
+    events, width = list(odd.decoded.events), len(names.what.fields) - len(OUTCOME)
+
+    def said(fields: tuple[str, ...]) -> list[list[Any]]:
+        return [[getattr(event, name) for event in events] for name in fields]
+
+    def numbers(of: NumberedNames, *named: Sequence[Any]) -> Ints:
+        return np.fromiter(map(of.number, zip(*named, strict=True)), dtype=np.int64, count=len(events))
+
+    served = [*columns.served[:width], *[[None] * len(events)] * (width - len(columns.served))]
+    return found._replace(
         odd=found.odd[:0],
-        names=names,
-        who=put(found.who, numbers(names.who, WHO)),
-        what=put(found.what, numbers(names.what, WHAT)),
+        who=put(found.who, numbers(names.who, *said(WHO))),
+        what=put(found.what, numbers(names.what, *served, *said(OUTCOME))),
         ids=between.put(found.ids[: between.n], encoded(columns.event_id)),
         ended_at_us=put(found.ended_at_us, columns.ended_at_us),
         duration_us=put(found.duration_us, columns.duration_us),
@@ -149,7 +152,7 @@ def _with_odd(columns: EventColumns, odd: EventColumns, places: list[int]) -> Ev
     untimed[places] = odd.untimed
     return replace(
         columns,
-        served=(*columns.served, *map(put, odd.served[len(SERVICE_FIELDS) :])),
+        served=(*columns.served, *map(put, odd.served[len(columns.served) :])),
         energy=tuple(map(put, odd.energy)),
         untimed=untimed,
     )
@@ -158,11 +161,11 @@ def _with_odd(columns: EventColumns, odd: EventColumns, places: list[int]) -> Ev
 def _columns(found: ReadTogether) -> EventColumns:
     n = len(found.ids)
     who, what = found.names.who, found.names.what
-    hits, statuses, qualities = (what.fields[field] for field in (_HIT, _STATUS, _QUALITY))
+    *_, hits, statuses, qualities = what.fields
     user_id, api_key_id = numbered(who, found.who, (_USER, _API_KEY))
     return EventColumns(
         attributed=numbered(who, found.who, _ATTRIBUTED),
-        served=numbered(what, found.what, _SERVED),
+        served=numbered(what, found.what, range(len(what.fields) - len(OUTCOME))),
         user_id=user_id,
         api_key_id=api_key_id,
         event_id=EncodedTexts(found.ids),
@@ -184,8 +187,9 @@ def _columns(found: ReadTogether) -> EventColumns:
 class EventsOfRecords(OnDemand[WireEvent]):
     """The event of each record, read when it is asked for; one that is not all of a record is there already."""
 
-    def __init__(self, sources: Sequence[RawRecord | WireEvent]) -> None:
+    def __init__(self, sources: Sequence[RawRecord | WireEvent], read: Callable[[bytes], WireEvent]) -> None:
         self._sources = sources
+        self._read = read
 
     def __len__(self) -> int:
         return len(self._sources)
@@ -193,8 +197,8 @@ class EventsOfRecords(OnDemand[WireEvent]):
     def item(self, at: int) -> WireEvent:
         """One event."""
         source = self._sources[at]
-        return source if isinstance(source, WireEvent) else WIRE.decode(source.value or b"")
+        return source if isinstance(source, WireEvent) else self._read(source.value or b"")
 
     def part(self, rows: slice) -> "EventsOfRecords":
         """Some of the events."""
-        return EventsOfRecords(self._sources[rows])
+        return EventsOfRecords(self._sources[rows], self._read)

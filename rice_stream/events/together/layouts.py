@@ -16,7 +16,8 @@ COUNTS = tuple(name for name in FIELD_NAMES if name.endswith("_tokens"))
 EVENT_ID = "event_id"
 WHO = ("tenant_id", "team_id", "project_id", "source", "user_id", "api_key_id")
 """Names of who used it; of the rest that events share a run says what served them, and how it went."""
-WHAT = (*SERVICE_FIELDS, "gateway_cache_hit", "status", "usage_quality")
+OUTCOME = ("gateway_cache_hit", "status", "usage_quality")
+WHAT = (*SERVICE_FIELDS, *OUTCOME)
 NEEDED = (EVENT_ID, "ended_at", "tenant_id", "input_tokens", "output_tokens")
 _NAMES_A_MODEL = frozenset(("request_model", "response_model"))
 _END_BYTES_MAX = 64

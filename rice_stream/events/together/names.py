@@ -57,6 +57,14 @@ class NumberedColumn(OnDemand[Any]):
         """The same name of some of the events."""
         return self.renumbered(self.numbers[rows])
 
+    def count(self, value: Any) -> int:
+        """How many events have this name; mostly all or none, which the combinations tell."""
+        names = self.names.fields[self._field]
+        of_combinations = names.count(value)
+        if of_combinations in (0, len(names)):
+            return len(self) if of_combinations else 0
+        return super().count(value)
+
     def __iter__(self) -> Iterator[Any]:
         return map(self.names.fields[self._field].__getitem__, self.numbers.tolist())
 

@@ -22,10 +22,13 @@ def _each(octet: int) -> np.uint64:
     return np.uint64(octet * 0x0101010101010101)
 
 
+_ONE = np.uint64(1)
 _ONES, _HIGH, _ZEROS = _each(0x01), _each(0x80), _each(ord("0"))
 _SPACES, _QUOTES, _BACKSLASHES = _each(ord(" ")), _each(_QUOTE), _each(ord("\\"))
 _FIRST_OF_WORD = np.array([(1 << (8 * kept)) - 1 for kept in range(WORD_BYTES)] + [2**64 - 1], dtype=np.uint64)
 """Keeps so many of the first bytes of a word."""
+_UP_TO_END = np.array([0, *(8 * (WORD_BYTES - kept) for kept in range(1, WORD_BYTES + 1))], dtype=np.uint64)
+"""By how many bits the first so many bytes of a word are away from its end."""
 _NOT_DIGITS = np.array([(1 << (8 * (WORD_BYTES - kept))) - 1 for kept in range(WORD_BYTES)] + [0], dtype=np.uint64)
 """The bytes of a word before its last so many."""
 _LEAST = np.array([0, 0, *(10**digits for digits in range(1, WORD_BYTES))], dtype=np.int64)
@@ -88,7 +91,7 @@ class Octets:
         # No number stands among the first eight bytes of an event, so there are eight before its end.
         word = self._words[ends - WORD_BYTES] ^ _ZEROS
         word &= ~_NOT_DIGITS[digits]
-        good &= ((word + _each(0x76)) | word) & _HIGH == 0
+        good &= _no_digits(word) == 0
         values = _number_of(word).astype(np.int64)
         # JSON has no zeros before a number.
         good &= (values >= _LEAST[digits]) & (values <= _TOKENS_MAX)
@@ -137,6 +140,28 @@ class Octets:
     def _windows_of(self, size: int, kind: str) -> NDArray:  # type: ignore[type-arg]
         """A view of so many bytes at every position."""
         return np.ndarray((len(self.text) - size + 1,), dtype=kind, buffer=self.text, strides=(1,))
+
+
+def leading_digits(words: Words) -> tuple[Words, Ints, NDArray[np.bool_]]:
+    """Of words that begin with a number of at most seven digits: these as `_number_of` takes them, how many there are, and
+    whether there is such a number, written as JSON writes it."""
+    found = words ^ _ZEROS
+    no_digit = _no_digits(found)
+    digits = (np.bitwise_count((no_digit & (~no_digit + _ONE)) - _ONE) >> 3).astype(np.int64)
+    good = (digits >= 1) & (digits < WORD_BYTES)
+    # JSON has no zeros before a number.
+    good &= (digits == 1) | ((found & _FIRST_OF_WORD[1]) != 0)
+    return found << _UP_TO_END[digits], digits, good
+
+
+def number_of_digits(found: Words) -> Ints:
+    """The numbers that `leading_digits` has found."""
+    return _number_of(found).astype(np.int64)
+
+
+def _no_digits(word: Words) -> Words:
+    """The highest bit of each byte that is no digit, up to the first such byte; the word is taken from that of zeros."""
+    return ((word + _each(0x76)) | word) & _HIGH
 
 
 def _number_of(word: Words) -> Words:

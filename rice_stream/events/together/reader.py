@@ -1,12 +1,14 @@
 """Canonical events of a block of records -> their columns, all events of a layout at once."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rice_stream.events.canonical import WireEvent
 from rice_stream.events.columns import consistent
+from rice_stream.events.plain_objects import WIRE
 from rice_stream.events.together.known import ODD, AllNames, Matched, MetLayout
 from rice_stream.events.together.layouts import COUNTS, EVENT_ID, TIMES, layout_of
 from rice_stream.events.together.octets import Octets
@@ -31,12 +33,15 @@ class ReadTogether(NamedTuple):
     odd: NDArray[np.intp]
     """Which events are to be read one by one."""
     names: AllNames
+    """The names of what served an event are those of its `EventColumns.served`, followed by OUTCOME."""
     who: Ints
     what: Ints
     ids: list[bytes]
     ended_at_us: Ints
     duration_us: Ints
     counts: dict[str, Ints]
+    event: Callable[[bytes], WireEvent]
+    """Reads the event of a value that is not odd."""
 
 
 class TogetherReader:
@@ -180,7 +185,9 @@ class _Block:
         """All that was taken."""
         odd = np.flatnonzero(self._who == ODD)
         ids = octets.pieces(self._id_starts, self._id_ends)
-        return ReadTogether(odd, names, self._who, self._what, ids, self._ended_at_us, self._duration_us, self._counts)
+        return ReadTogether(
+            odd, names, self._who, self._what, ids, self._ended_at_us, self._duration_us, self._counts, WIRE.decode
+        )
 
 
 def _stacked(places: Iterable[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:

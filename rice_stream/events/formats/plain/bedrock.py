@@ -82,7 +82,7 @@ _NO_METADATA, _NO_INPUT, _NO_OUTPUT, _NO_IDENTITY = _Metadata(), _Input(), _Outp
 
 def read(entry: BedrockEntry) -> list[PlainItem]:
     """The event of an entry. NotPlainError: it is for the full decoder."""
-    if entry.schema_type != SCHEMA_TYPE or not _is_usual(entry):
+    if entry.schema_type != SCHEMA_TYPE:
         raise NotPlainError
     event_id, ended_at = text(entry.request_id), spelled_time(entry.timestamp, "timestamp")
     model, is_embedding, region, region_source = _served(entry.model_id, entry.inference_region, entry.region)
@@ -126,22 +126,6 @@ def read(entry: BedrockEntry) -> list[PlainItem]:
         usage_quality=quality,
     )
     return [(event, region_source)]
-
-
-def _is_usual(entry: BedrockEntry) -> bool:
-    return (
-        entry.specversion is UNSET
-        and entry.resource_spans is UNSET
-        and entry.resource_logs is UNSET
-        and entry.resource_metrics is UNSET
-        and entry.batch is UNSET
-        and entry.body is UNSET
-        and entry.dotted_tenant_id is UNSET
-        and entry.dotted_tenant is UNSET
-        and entry.dotted_team_id is UNSET
-        and entry.dotted_team is UNSET
-        and entry.dotted_arn is UNSET
-    )
 
 
 @lru_cache(maxsize=4096)

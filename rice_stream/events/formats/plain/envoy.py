@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from msgspec.structs import astuple, replace
 
 from rice_stream.events.canonical import WireEvent
@@ -19,7 +19,6 @@ from rice_stream.events.formats.otlp import attributes as names
 from rice_stream.events.formats.plain.fields import (
     EVENT,
     Count,
-    Guard,
     Name,
     NotPlainError,
     PlainItem,
@@ -36,6 +35,7 @@ from rice_stream.events.formats.reading.vocabulary import EMBEDDINGS
 from rice_stream.events.unnamed import UNKNOWN_TENANT
 
 _Written = Count | str
+_Undecoded = msgspec.Raw | UnsetType
 _SINGLES = ("x-request-id", "start_time", "duration")
 _COUNTS = (envoy.INPUT, envoy.CACHE_READ, envoy.CACHE_WRITE, envoy.OUTPUT, envoy.REASONING, envoy.TOTAL)
 _HOSTS, _STATUS = ("upstream_host", *names.ENDPOINT), ("response_code",)
@@ -85,7 +85,10 @@ class _Shape:
     def __init__(self, keys: Sequence[str]) -> None:
         struct = msgspec.defstruct(
             "EnvoyLine",
-            [(f"f{at}", _KIND_OF.get(key, Guard), None if key in _KIND_OF else UNSET) for at, key in enumerate(keys)],
+            [
+                (f"f{at}", _KIND_OF.get(key, _Undecoded), None if key in _KIND_OF else UNSET)
+                for at, key in enumerate(keys)
+            ],
             rename={f"f{at}": key for at, key in enumerate(keys)},
             forbid_unknown_fields=True,
             gc=False,

@@ -25,8 +25,8 @@ Name = Annotated[str, msgspec.Meta(max_length=NAME_LENGTH_MAX)] | None
 Count = Annotated[int, msgspec.Meta(ge=0, le=TOKENS_MAX)] | None
 MaybeCount = Annotated[int, msgspec.Meta(ge=0, le=TOKENS_MAX)] | None | UnsetType
 """A count of which it matters whether its name is there."""
-Guard = msgspec.Raw | UnsetType
-"""A field that no usual record has: where it is there, the full decoder decides. It is never decoded."""
+Guard = Annotated[int, msgspec.Meta(ge=1, le=0)] | UnsetType
+"""A field that no usual record has: where it is there, whatever it holds, decoding fails, and the full decoder decides."""
 Time = int | float | str | None
 EVENT = WireEvent(event_id="-", ended_at="-", tenant_id="-", input_tokens=None, output_tokens=None)
 """Every event is this one with its fields replaced."""

@@ -111,7 +111,7 @@ _NO_CONSUMER, _NO_ENTITY, _NO_SERVICE, _NO_META = _Consumer(), _Entity(), _Servi
 
 def read(entry: KongEntry) -> list[PlainItem]:
     """The items of an entry. NotPlainError: it is for the full decoder."""
-    if entry.ai is None or not _is_usual(entry):
+    if entry.ai is None:
         raise NotPlainError
     plugins = [
         (name, plugin) for name, plugin in entry.ai.items() if plugin.usage is not None or plugin.meta is not None
@@ -174,22 +174,6 @@ def _item(entry: KongEntry, name: str, plugin: _Plugin) -> PlainItem:
 
 def _hosts(entry: KongEntry) -> tuple[str | None, str | None]:
     return entry.tries[-1].hostname if entry.tries else None, (entry.service or _NO_SERVICE).host
-
-
-def _is_usual(entry: KongEntry) -> bool:
-    return (
-        entry.specversion is UNSET
-        and entry.resource_spans is UNSET
-        and entry.resource_logs is UNSET
-        and entry.resource_metrics is UNSET
-        and entry.batch is UNSET
-        and entry.body is UNSET
-        and entry.schema_type is UNSET
-        and entry.event_id is UNSET
-        and entry.dotted_custom_id is UNSET
-        and entry.dotted_username is UNSET
-        and entry.dotted_entity is UNSET
-    )
 
 
 @lru_cache(maxsize=4096)

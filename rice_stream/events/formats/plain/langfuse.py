@@ -94,12 +94,7 @@ _NO_BODY, _NO_METADATA = _Body(), _Metadata()
 def read(batch: IngestedBatch) -> list[PlainItem]:
     """The items of the entries, in order. NotPlainError: the batch is for the full decoder."""
     entries = batch.batch
-    if not entries or not (
-        batch.specversion is UNSET
-        and batch.resource_spans is UNSET
-        and batch.resource_logs is UNSET
-        and batch.resource_metrics is UNSET
-    ):
+    if not entries:
         raise NotPlainError
     traces: dict[str | None, _Body] = {}
     whole: dict[str | None, _Body] = {}
@@ -143,7 +138,7 @@ def _item(body_id: str, body: _Body, traces: dict[str | None, _Body]) -> PlainIt
     if ended_at is None:
         return langfuse.STILL_RUNNING
     started_at, model = spelled_time(body.start_time, "startTime"), word(body.model)
-    if model is None or (started_at is not None and started_at > ended_at) or not _is_usual(body):
+    if model is None or (started_at is not None and started_at > ended_at):
         raise NotPlainError
     metadata = body.metadata or _NO_METADATA
     given, read_, made, written, reasoning, quality = _usage(body)
@@ -176,19 +171,7 @@ def _item(body_id: str, body: _Body, traces: dict[str | None, _Body]) -> PlainIt
         cache_write_input_tokens=made,
         usage_quality=quality,
     )
-    if trace is not _NO_BODY and trace.dotted_tenant is not UNSET:
-        raise NotPlainError
     return event, region_source
-
-
-def _is_usual(body: _Body) -> bool:
-    metadata = body.metadata
-    return (
-        body.dotted_tenant is UNSET
-        and body.dotted_team is UNSET
-        and body.dotted_org is UNSET
-        and (metadata is None or (metadata.energy_joules is UNSET and metadata.energy is UNSET))
-    )
 
 
 def _usage(body: _Body) -> Usage:

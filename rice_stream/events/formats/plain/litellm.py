@@ -2,223 +2,224 @@
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
-import msgspec
-from msgspec import UNSET
 from msgspec.structs import replace
 
+from rice_stream.events.canonical import WireEvent
 from rice_stream.events.formats.litellm.batches import CALL_TYPES as BATCH_CALL_TYPES
 from rice_stream.events.formats.litellm.payload import LOOKS_BACK, PASS_THROUGH
 from rice_stream.events.formats.plain.fields import (
     EVENT,
-    Count,
-    Guard,
-    Name,
     NotPlainError,
     PlainItem,
-    Time,
+    Usage,
     inclusive,
     operation,
     provider,
     spelled,
     time_us,
-    word,
+)
+from rice_stream.events.formats.plain.litellm_payload import (
+    CallCosts,
+    CallMetadata,
+    CallReply,
+    HiddenParams,
+    LoggedCall,
 )
 from rice_stream.events.formats.plain.usage import NOTHING_SAID, ChatUsage, chat_counts
 from rice_stream.events.formats.reading import regions
+from rice_stream.events.formats.reading.moments import END_US, FIRST_US
 from rice_stream.events.formats.reading.values import flag, text
 from rice_stream.events.formats.reading.vocabulary import EMBEDDINGS
 from rice_stream.events.unnamed import UNKNOWN_TENANT
 from rice_stream.quantities import NAME_LENGTH_MAX
 
-_CACHE_HIT_ID = re.compile(r"_cache_hit\d")
+_CACHE_HIT = "_cache_hit"
+_CACHE_HIT_ID = re.compile(_CACHE_HIT + r"\d")
 
 
-class _MeteredGuard(msgspec.Struct, gc=False):
-    """Metered energy, of the request or beside it, is for the full decoder."""
+class CallUser(NamedTuple):
+    """Who made a call, in the order of `together.layouts.WHO`."""
 
-    energy_joules: Guard = UNSET
-    energy: Guard = UNSET
-
-
-class _Additional(msgspec.Struct, gc=False):
-    cache_read_input_tokens: Count = None
-    cache_creation_input_tokens: Count = None
-
-
-class _Metadata(msgspec.Struct, kw_only=True, gc=False):
-    user_api_key_hash: Name = None
-    user_api_key_team_id: Name = None
-    user_api_key_org_id: Name = None
-    user_api_key_project_id: Name = None
-    user_api_key_user_id: Name = None
-    spend_logs_metadata: _MeteredGuard | None = None
-    requester_metadata: _MeteredGuard | None = None
-    usage_object: ChatUsage | None = None
-    additional_usage_values: _Additional | None = None
-    energy_joules: Guard = UNSET
-    energy: Guard = UNSET
+    tenant_id: str
+    team_id: str | None
+    project_id: str | None
+    source: None
+    user_id: str | None
+    api_key_id: str | None
 
 
-class _Response(msgspec.Struct, kw_only=True, gc=False):
-    model: Name = None
-    usage: ChatUsage | None = None
-    response: Guard = UNSET
-    energy_joules: Guard = UNSET
-    energy: Guard = UNSET
+class CallServed(NamedTuple):
+    """What answered a call, and how it went."""
+
+    provider: str | None
+    request_model: str | None
+    response_model: str | None
+    inference_region: str | None
+    region_source: str
+    gateway_cache_hit: bool | None
+    failed: bool
+    is_embedding: bool
 
 
-class _Hidden(msgspec.Struct, kw_only=True, gc=False):
-    api_base: Name = None
-    usage_object: ChatUsage | None = None
-    energy_joules: Guard = UNSET
-    energy: Guard = UNSET
+class Call(NamedTuple):
+    """What a payload says: names that many calls share, and what is its own."""
 
-
-class _Costs(msgspec.Struct, gc=False):
-    data_residency: Name = None
-    vertex_location: Name = None
-
-
-class LoggedCall(msgspec.Struct, kw_only=True, gc=False):
-    """The wanted fields of a payload, in about the order in which LiteLLM writes them."""
-
-    id: str | None = None
-    litellm_call_id: Name = None
-    call_type: Name = None
-    cache_hit: bool | Name = None
-    status: Name = None
-    custom_llm_provider: Name = None
-    model: Name = None
-    model_group: Name = None
-    api_base: Name = None
-    start_time: Time = msgspec.field(name="startTime", default=None)
-    end_time: Time = msgspec.field(name="endTime", default=None)
-    prompt_tokens: Count = None
-    completion_tokens: Count = None
-    total_tokens: Count = None
-    metadata: _Metadata | None = None
-    response: _Response | str | None = None
-    hidden_params: _Hidden | None = None
-    cost_breakdown: _Costs | None = None
-    # Another format's, a row of the spend logs, or something around it.
-    specversion: Guard = UNSET
-    resource_spans: Guard = msgspec.field(name="resourceSpans", default=UNSET)
-    resource_logs: Guard = msgspec.field(name="resourceLogs", default=UNSET)
-    resource_metrics: Guard = msgspec.field(name="resourceMetrics", default=UNSET)
-    batch: Guard = UNSET
-    body: Guard = UNSET
-    schema_type: Guard = msgspec.field(name="schemaType", default=UNSET)
-    event_id: Guard = UNSET
-    ai: Guard = UNSET
-    spend: Guard = UNSET
-    # A name with a dot of its own goes before the path that is spelled like it.
-    dotted_team: Guard = msgspec.field(name="metadata.user_api_key_team_id", default=UNSET)
-    dotted_org: Guard = msgspec.field(name="metadata.user_api_key_org_id", default=UNSET)
-    dotted_user: Guard = msgspec.field(name="metadata.user_api_key_user_id", default=UNSET)
-    dotted_key: Guard = msgspec.field(name="metadata.user_api_key_hash", default=UNSET)
+    event_id: str
+    started_us: int | None
+    ended_us: int
+    user: CallUser
+    served: CallServed
+    usage: Usage
 
 
 def read(payload: LoggedCall) -> list[PlainItem]:
     """The event of a payload. NotPlainError: it is for the full decoder."""
-    operation_name, calls_a_model = _kind_of(payload.call_type)
-    if not calls_a_model or not _is_usual(payload):
-        raise NotPlainError
-    event_id, call_id, started_us, ended_us = _identity(payload)
-    group = word(payload.model_group)
-    request = word(payload.model) or group
-    reply = _reply(payload.response)
-    answered = word(reply.model)
-    response = None if answered == group else answered
-    metadata, hidden = payload.metadata or _NO_METADATA, payload.hidden_params or _NO_HIDDEN
-    if not _nothing_metered(metadata, reply, hidden):
-        raise NotPlainError
-    failed = word(payload.status) == "failure"
-    usage = metadata.usage_object or hidden.usage_object or reply.usage
-    cache_read, cache_write, reasoning = _classes(usage, metadata, hidden, reply)
-    given, written = payload.prompt_tokens, payload.completion_tokens
-    if (not (given or written) and not failed) or not (request or response):
-        raise NotPlainError
-    if written is None and operation_name == EMBEDDINGS:
-        written = 0
-    given, cache_read, cache_write, written, reasoning, quality = inclusive(
-        given, cache_read, cache_write, written, reasoning, payload.total_tokens
+    call = call_of(payload)
+    return [(event_of(call), call.served.region_source)]
+
+
+def event_of(call: Call) -> WireEvent:
+    """The event of a call."""
+    user, served = call.user, call.served
+    given, cache_read, cache_write, written, reasoning, quality = call.usage
+    return replace(
+        EVENT,
+        event_id=call.event_id,
+        started_at=None if call.started_us is None else spelled(call.started_us),
+        ended_at=spelled(call.ended_us),
+        tenant_id=user.tenant_id,
+        team_id=user.team_id,
+        project_id=user.project_id,
+        user_id=user.user_id,
+        provider=served.provider,
+        request_model=served.request_model,
+        response_model=served.response_model,
+        input_tokens=given,
+        cache_read_input_tokens=cache_read,
+        output_tokens=written,
+        reasoning_output_tokens=reasoning,
+        inference_region=served.inference_region,
+        status="error" if served.failed else "ok",
+        gateway_cache_hit=served.gateway_cache_hit,
+        cache_write_input_tokens=cache_write,
+        api_key_id=user.api_key_id,
+        usage_quality=quality,
     )
+
+
+def call_of(payload: LoggedCall) -> Call:
+    """What the payload says. NotPlainError: it is for the full decoder."""
+    call_id, reply = payload.id or "", _reply(payload.response)
+    metadata, hidden = payload.metadata or _NO_METADATA, payload.hidden_params or _NO_HIDDEN
     costs = payload.cost_breakdown or _NO_COSTS
-    region, region_source = _place(
+    usage = metadata.usage_object or hidden.usage_object or reply.usage
+    served = _served(
+        payload.call_type,
+        payload.model,
+        payload.model_group,
+        reply.model,
+        payload.custom_llm_provider,
+        payload.status,
+        True if _CACHE_HIT in call_id and _CACHE_HIT_ID.search(call_id) else payload.cache_hit,
         usage.inference_geo if usage is not None else None,
         costs.data_residency,
         costs.vertex_location,
         payload.api_base,
         hidden.api_base,
     )
-    team, key = word(metadata.user_api_key_team_id), word(metadata.user_api_key_hash)
-    user = word(metadata.user_api_key_user_id)
-    event = replace(
-        EVENT,
-        event_id=event_id,
-        started_at=None if started_us is None else spelled(started_us),
-        ended_at=spelled(ended_us),
-        tenant_id=team or word(metadata.user_api_key_org_id) or user or key or UNKNOWN_TENANT,
-        team_id=team,
-        project_id=word(metadata.user_api_key_project_id),
-        user_id=user,
-        provider=provider(payload.custom_llm_provider),
-        request_model=request,
-        response_model=response,
-        input_tokens=given,
-        cache_read_input_tokens=cache_read,
-        output_tokens=written,
-        reasoning_output_tokens=reasoning,
-        inference_region=region,
-        status="error" if failed else "ok",
-        gateway_cache_hit=True if _CACHE_HIT_ID.search(call_id) else flag(payload.cache_hit),
-        cache_write_input_tokens=cache_write,
-        api_key_id=key,
-        usage_quality=quality,
-    )
-    return [(event, region_source)]
-
-
-_NO_METADATA, _NO_HIDDEN, _NO_COSTS, _NO_REPLY = _Metadata(), _Hidden(), _Costs(), _Response()
-
-
-def _is_usual(payload: LoggedCall) -> bool:
-    """Whether nothing is there that another decoder, or a part of this format's own that is seldom needed, looks at."""
-    return (
-        payload.specversion is UNSET
-        and payload.resource_spans is UNSET
-        and payload.resource_logs is UNSET
-        and payload.resource_metrics is UNSET
-        and payload.batch is UNSET
-        and payload.body is UNSET
-        and payload.schema_type is UNSET
-        and payload.event_id is UNSET
-        and payload.ai is UNSET
-        and payload.spend is UNSET
-        and payload.dotted_team is UNSET
-        and payload.dotted_org is UNSET
-        and payload.dotted_user is UNSET
-        and payload.dotted_key is UNSET
+    given, written = payload.prompt_tokens, payload.completion_tokens
+    if served is None or not (given or written or served.failed):
+        raise NotPlainError
+    cache_read, cache_write, reasoning = _classes(usage, metadata, hidden, reply)
+    return Call(
+        *_identity(payload, call_id),
+        _user(
+            metadata.user_api_key_team_id,
+            metadata.user_api_key_org_id,
+            metadata.user_api_key_project_id,
+            metadata.user_api_key_user_id,
+            metadata.user_api_key_hash,
+        ),
+        served,
+        inclusive(
+            given,
+            cache_read,
+            cache_write,
+            0 if written is None and served.is_embedding else written,
+            reasoning,
+            payload.total_tokens,
+        ),
     )
 
 
-def _identity(payload: LoggedCall) -> tuple[str, str, int | None, int]:
-    """The event's id, LiteLLM's own of the answer, start and end."""
-    call_id = payload.id or ""
+@lru_cache(maxsize=16_384)
+def _user(team: str | None, org: str | None, project: str | None, user: str | None, key: str | None) -> CallUser:
+    team, user, key = text(team), text(user), text(key)
+    return CallUser(team or text(org) or user or key or UNKNOWN_TENANT, team, text(project), None, user, key)
+
+
+@lru_cache(maxsize=4096)
+def _served(
+    call_type: str | None,
+    model: str | None,
+    model_group: str | None,
+    reply_model: str | None,
+    custom_llm_provider: str | None,
+    status: str | None,
+    cache_hit: object,
+    geo: str | None,
+    residency: str | None,
+    vertex: str | None,
+    api_base: str | None,
+    hidden_api_base: str | None,
+) -> CallServed | None:
+    """None: such calls are for the full decoder."""
+    said = text(call_type)
+    name = operation(said)
+    if said in BATCH_CALL_TYPES or said in LOOKS_BACK or said in PASS_THROUGH or (said is not None and name is None):
+        return None
+    group, answered = text(model_group), text(reply_model)
+    request, response = text(model) or group, None if answered == group else answered
+    if not (request or response):
+        return None
+    region, region_source = regions.first_known(
+        (
+            (geo, "provider_geo"),
+            (residency, "provider_geo"),
+            (regions.in_cloud("gcp", vertex), "endpoint"),
+            (regions.of_endpoint(api_base), "endpoint"),
+            (regions.of_endpoint(hidden_api_base), "endpoint"),
+        )
+    )
+    failed = text(status) == "failure"
+    hit, is_embedding = flag(cache_hit), name == EMBEDDINGS
+    return CallServed(
+        provider(custom_llm_provider), request, response, region, region_source, hit, failed, is_embedding
+    )
+
+
+_NO_METADATA, _NO_HIDDEN, _NO_COSTS, _NO_REPLY = CallMetadata(), HiddenParams(), CallCosts(), CallReply()
+
+
+def _identity(payload: LoggedCall, call_id: str) -> tuple[str, int | None, int]:
+    """The event's id, start and end."""
     event_id = text(payload.litellm_call_id)
     ended_us, started_us = time_us(payload.end_time, "endTime"), time_us(payload.start_time, "startTime")
     if event_id is None and payload.call_type is not None and started_us is not None:
         event_id = text(call_id)  # the format is told by these two
-    if event_id is None or len(event_id) > NAME_LENGTH_MAX or ended_us is None or call_id.startswith("resp_"):
+    if event_id is None or len(event_id) > NAME_LENGTH_MAX or call_id.startswith("resp_"):
         raise NotPlainError
-    if started_us is not None and started_us > ended_us:
+    if ended_us is None or not FIRST_US <= ended_us < END_US:
         raise NotPlainError
-    return event_id, call_id, started_us, ended_us
+    if started_us is not None and not FIRST_US <= started_us <= ended_us:
+        raise NotPlainError
+    return event_id, started_us, ended_us
 
 
 def _classes(
-    usage: ChatUsage | None, metadata: _Metadata, hidden: _Hidden, reply: _Response
+    usage: ChatUsage | None, metadata: CallMetadata, hidden: HiddenParams, reply: CallReply
 ) -> tuple[int | None, int | None, int | None]:
     """The classes within the counts: read from a cache, written to one, reasoning."""
     cache_read = cache_write = reasoning = None
@@ -233,7 +234,7 @@ def _classes(
     return cache_read, cache_write, reasoning
 
 
-def _reply(response: _Response | str | None) -> _Response:
+def _reply(response: CallReply | str | None) -> CallReply:
     if response is None:
         return _NO_REPLY
     if isinstance(response, str):  # the answer alone, or a word in its place
@@ -241,43 +242,3 @@ def _reply(response: _Response | str | None) -> _Response:
             raise NotPlainError
         return _NO_REPLY
     return response
-
-
-def _nothing_metered(metadata: _Metadata, reply: _Response, hidden: _Hidden) -> bool:
-    """Whether nothing says how much energy was metered, and the reply is no reply that was passed through unread."""
-    if (
-        metadata.energy_joules is not UNSET
-        or metadata.energy is not UNSET
-        or reply.response is not UNSET
-        or reply.energy_joules is not UNSET
-        or reply.energy is not UNSET
-        or hidden.energy_joules is not UNSET
-        or hidden.energy is not UNSET
-    ):
-        return False
-    callers = (metadata.spend_logs_metadata, metadata.requester_metadata)
-    return all(each is None or (each.energy_joules is UNSET and each.energy is UNSET) for each in callers)
-
-
-@lru_cache(maxsize=1024)
-def _kind_of(call_type: str | None) -> tuple[str | None, bool]:
-    """The operation, and whether it is a call of a model like any other."""
-    said = text(call_type)
-    name = operation(said)
-    other = said in BATCH_CALL_TYPES or said in LOOKS_BACK or said in PASS_THROUGH
-    return name, not other and (said is None or name is not None)
-
-
-@lru_cache(maxsize=4096)
-def _place(
-    geo: str | None, residency: str | None, vertex: str | None, api_base: str | None, hidden_api_base: str | None
-) -> tuple[str | None, str]:
-    return regions.first_known(
-        (
-            (geo, "provider_geo"),
-            (residency, "provider_geo"),
-            (regions.in_cloud("gcp", vertex), "endpoint"),
-            (regions.of_endpoint(api_base), "endpoint"),
-            (regions.of_endpoint(hidden_api_base), "endpoint"),
-        )
-    )

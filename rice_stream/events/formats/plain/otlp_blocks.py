@@ -65,20 +65,21 @@ def read_block(values: Sequence[bytes | None], skipped: frozenset[str], items_ma
     found, spans_of = Places(), None
     if len(values) < RECORDS_TOGETHER_MIN:
         spans_of = found.add_each(values, items_max)
-        if len(found.starts) < SPANS_MIN:
+        if len(found) < SPANS_MIN:
             return None
     text = Text([value or b"" for value in values])
     try:
         if spans_of is None:
             spans_of = found.add_all(values, text, items_max)
-        return _read_spans(text, found, spans_of, skipped) if len(found.starts) >= SPANS_MIN else None
+        return _read_spans(text, found, spans_of, skipped) if len(found) >= SPANS_MIN else None
     finally:
         text.close()
 
 
 def _read_spans(text: Text, found: Places, spans_of: list[int], skipped: frozenset[str]) -> SpanBlock:
-    fields = read_fields(text, np.array(found.starts), np.array(found.ends))
-    origins = Origins(np.array(found.origins), [_origin(*pair) for pair in found.pairs])
+    starts, ends, of_spans = found.columns()
+    fields = read_fields(text, starts, ends)
+    origins = Origins(of_spans, [_origin(*pair) for pair in found.pairs])
     fields.usual[~origins.known] = False
     reader = LayoutReader(text, fields, origins, skipped)
     reader.read()
@@ -97,18 +98,18 @@ def _origin(resource: bytes, scope: bytes) -> tuple[Resource, str] | None:
         return None
 
 
-def _event_ids(text: Text, fields: SpanFields) -> list[str]:
+def _event_ids(text: Text, fields: SpanFields) -> list[bytes]:
     """Trace and span of each in hex; of one that is not usual, whatever is there."""
     ids = [
-        text.octets[np.where(fields.usual, at, 0)[:, None] + np.arange(size)]
+        text.octets_at(np.where(fields.usual, at, 0), size)
         for at, size in ((fields.trace_id_at, _TRACE_BYTES), (fields.span_id_at, _SPAN_BYTES))
     ]
     written = np.full((len(fields.usual), _ID_CHARACTERS), ord(":"), dtype=np.uint8)
     written[:, : 2 * _TRACE_BYTES], written[:, 2 * _TRACE_BYTES + 1 :] = (
         np.take(_HEX, each).view(np.uint8) for each in ids
     )
-    characters = written.tobytes().decode("ascii")
-    return [characters[at : at + _ID_CHARACTERS] for at in range(0, len(characters), _ID_CHARACTERS)]
+    found: list[bytes] = written.view(f"S{_ID_CHARACTERS}").ravel().tolist()
+    return found
 
 
 def _whole(spans: SpanRows, first_of: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -144,7 +145,7 @@ def _leave_repeats(block: SpanBlock, text: Text, fields: SpanFields, origins: Or
             # Of an event nothing is looked at here but that it is none of the ignored ones.
             (block.ignored.get(row, (EVENT, "")) for row in rows),
             (origins.scope(row) for row in rows),
-            [block.spans.ids[row][33:] for row in rows],
+            [block.spans.ids[row][33:].decode() for row in rows],
             [text.part(at, at + 8).hex() if at >= 0 else "" for at in parents_at],
         ):
             block.whole[record] = False

@@ -72,19 +72,13 @@ class Traces(msgspec.Struct, kw_only=True, rename="camel", gc=False):
 
 def read(traces: Traces, skipped: frozenset[str]) -> list[PlainItem]:
     """The items of a message. NotPlainError: it is for the full decoder."""
-    if not (traces.resource_logs is traces.resource_metrics is traces.specversion is UNSET):
-        raise NotPlainError
     items: list[PlainItem] = []
     scopes: list[str] = []
     ids: list[str] = []
     parents: list[str] = []
     for entry in traces.resource_spans:
-        if entry.scope_logs is not UNSET:
-            raise NotPlainError
         resource = _resource(bytes(entry.resource))
         for scoped in entry.scope_spans or ():
-            if scoped.log_records is not UNSET:
-                raise NotPlainError
             scope = (scoped.scope.name if scoped.scope is not None else None) or ""
             for span in scoped.spans or ():
                 trace_id, span_id = full.id_of(span.trace_id), full.id_of(span.span_id)

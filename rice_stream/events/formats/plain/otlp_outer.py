@@ -21,7 +21,8 @@ _SCHEMA_URL = 0x1A
 
 
 class Places:
-    """Where spans lie: `starts[i]` and `ends[i]` among all bytes, `origins[i]` the number of their resource and scope."""
+    """Where spans lie: `starts[i]` and `ends[i]` among all bytes, `origins[i]` the number of their resource and scope. Where each
+    message has one span, and all are of one resource and scope, `columns` alone has them."""
 
     def __init__(self) -> None:
         self.starts: list[int] = []
@@ -29,6 +30,16 @@ class Places:
         self.origins: list[int] = []
         self.pairs: dict[tuple[bytes, bytes], int] = {}
         """(resource, scope) as they are written -> number."""
+        self._alone: tuple[Positions, Positions, NDArray[np.intp]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.starts if self._alone is None else self._alone[0])
+
+    def columns(self) -> tuple[Positions, Positions, NDArray[np.intp]]:
+        """`starts`, `ends` and `origins` as arrays."""
+        if self._alone is not None:
+            return self._alone
+        return np.array(self.starts), np.array(self.ends), np.array(self.origins)
 
     def add_each(self, values: Sequence[bytes | None], items_max: int) -> list[int]:
         """How many spans each message has, up to the one with which there are `items_max`; None is one of another kind."""
@@ -41,12 +52,11 @@ class Places:
         return counts
 
     def add_all(self, values: Sequence[bytes | None], text: Text, items_max: int) -> list[int]:
-        """The same of many messages at once. The text is of these values."""
+        """The same of many messages at once, before any other. The text is of these values."""
         alone = _SingleSpans(text, text.starts, text.ends)
-        if len(values) <= items_max - len(self.starts) and alone.of_one_origin(text):
-            self.starts += alone.start.tolist()
-            self.ends += alone.end.tolist()
-            self.origins += [self._origin(text.part(*alone.resource[0]), text.part(*alone.scope[0]))] * len(values)
+        if len(values) <= items_max and alone.of_one_origin(text):
+            origin = self._origin(text.part(*alone.resource[0]), text.part(*alone.scope[0]))
+            self._alone = (alone.start, alone.end, np.full(len(values), origin))
             return [1] * len(values)
         at, end = alone.start.tolist(), alone.end.tolist()
         # Within their message: a part of it is made faster than one of the text.

@@ -1,5 +1,6 @@
 """What instrumentations print into one attribute of a span: the provider's usage object, and LiteLLM's hidden parameters."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 import msgspec
@@ -10,7 +11,8 @@ from rice_stream.events.formats.plain.usage import ChatUsage, chat_counts
 from rice_stream.events.formats.reading import regions
 from rice_stream.quantities import UNKNOWN
 
-_BYTES_MAX = REPR_CHARACTERS_MAX
+PRINTED_BYTES_MAX = REPR_CHARACTERS_MAX
+"""A usage object that is longer is for the full decoder."""
 _PRINTED = ((b"None", b"null"), (b"True", b"true"), (b"False", b"false"))
 _RAW_USAGE = msgspec.json.Decoder(ChatUsage)
 
@@ -55,7 +57,7 @@ def json_of(printed: bytes) -> bytes:
 
 def usage_of(written: bytes) -> tuple[tuple[int, int, int], str | None]:
     """(tokens read from a cache, written to one, of reasoning; UNKNOWN for none), and the place, of a usage object in JSON."""
-    if len(written) > _BYTES_MAX:
+    if len(written) > PRINTED_BYTES_MAX:
         raise NotPlainError
     usage = _RAW_USAGE.decode(written)
     _, read, made, _, reasoning, _ = chat_counts(usage)
@@ -83,9 +85,15 @@ def own_place(written: object) -> tuple[str | None, str]:
 
 def place_of(hidden: str | bytes) -> tuple[str | None, str]:
     """Region and its source from LiteLLM's hidden parameters, in JSON."""
-    return _place_of_endpoint(_HIDDEN.decode(hidden).api_base)
+    return place_of_endpoint(_HIDDEN.decode(hidden).api_base)
+
+
+def endpoints_of(hidden: Iterable[bytes]) -> list[str | None]:
+    """The endpoint in each of these. One of `JSON_ERRORS`: one of them is none."""
+    return [found.api_base for found in map(_HIDDEN.decode, hidden)]
 
 
 @lru_cache(maxsize=1024)
-def _place_of_endpoint(address: str | None) -> tuple[str | None, str]:
+def place_of_endpoint(address: str | None) -> tuple[str | None, str]:
+    """Region and its source from the address that was called, remembered."""
     return regions.first_known([(regions.of_endpoint(address), "endpoint")])

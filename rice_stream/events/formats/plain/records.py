@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from rice_stream.events.formats.litellm.payload import SOURCE_FORMAT as LITELLM
 from rice_stream.events.formats.otlp.spans import SOURCE_FORMAT as OTLP
-from rice_stream.events.formats.plain import bedrock, envoy, kong, langfuse, litellm, otlp_json
+from rice_stream.events.formats.plain import bedrock, envoy, kong, langfuse, litellm, litellm_payload, otlp_json
+from rice_stream.events.formats.plain.calls_together import read_calls
 from rice_stream.events.formats.plain.configured import FINDS, charged, may_be_configured
 from rice_stream.events.formats.plain.fields import NotPlainError, PlainItem
 from rice_stream.events.formats.reading.options import AUTO, FormatOptions
 from rice_stream.events.framing import JSON_ERRORS, json_items
 from rice_stream.events.records import RawRecord, RefusedError, SkippedBatch
+from rice_stream.events.together.reader import ReadTogether
 
 if TYPE_CHECKING:
     from rice_stream.events.formats.plain.otlp_blocks import SpanBlock
@@ -69,7 +72,7 @@ class _JsonFormat:
 
 
 _FORMATS = {
-    "litellm": _JsonFormat(msgspec.json.Decoder(litellm.LoggedCall).decode, litellm.read),
+    LITELLM: _JsonFormat(litellm_payload.decode, litellm.read),
     "langfuse": _JsonFormat(msgspec.json.Decoder(langfuse.IngestedBatch).decode, langfuse.read),
     "bedrock": _JsonFormat(msgspec.json.Decoder(bedrock.BedrockEntry).decode, bedrock.read),
     "kong": _JsonFormat(msgspec.json.Decoder(kong.KongEntry).decode, kong.read),
@@ -90,6 +93,7 @@ class PlainReader:
         self._formats: list[tuple[str, _JsonFormat]] = []
         self._scopes: frozenset[str] | None = None
         self._misses = 0
+        self._reads_calls = False
         if options.reads_texts or options.items_max is not None:
             return
         self._formats = [(each, usual) for each, usual in _FORMATS.items() if name in (AUTO, each)]
@@ -100,6 +104,7 @@ class PlainReader:
                 if may_be_configured(each, options)
             ]
             return
+        self._reads_calls = name in (AUTO, LITELLM)
         if name in (AUTO, OTLP) and not options.changes:
             self._scopes = options.skipped_scopes
             self._formats.append((OTLP, _otlp(options.skipped_scopes)))
@@ -132,6 +137,22 @@ class PlainReader:
             return name, items
         self._misses += 1
         return None
+
+    def read_calls(self, records: Sequence[RawRecord | SkippedBatch]) -> ReadTogether | None:
+        """The records as payloads of LiteLLM's, one each; None where the first is none, too many others are none, or attribution
+        is configured."""
+        if not self._reads_calls or self._as_call(records[0]) == b"":
+            return None
+        return read_calls(list(map(self._as_call, records)))
+
+    @staticmethod
+    def _as_call(record: RawRecord | SkippedBatch) -> bytes:
+        """The value of a record that may be one object of JSON on one line; nothing of another one."""
+        value = record.value
+        if not value or value[0] != _BRACE or b"\n" in value or not _is_text(value):
+            return b""
+        headers = record.headers
+        return b"" if headers and (any(map(_is_enveloped, headers)) or any(map(_says_other, headers))) else value
 
     def read_together(self, records: Sequence[RawRecord | SkippedBatch], items_max: int) -> "SpanBlock | None":
         """The records up to the one with which there are `items_max` spans, in OTLP's protobuf; None where that is not worth while.

@@ -52,22 +52,11 @@ NOTHING_SAID = ChatUsage()
 
 
 def chat_counts(usage: ChatUsage) -> ChatCounts:
-    """The counts of the object. NotPlainError: it is of another shape, or has no count."""
+    """The counts of the object. NotPlainError: it has none."""
     given = usage.prompt_tokens if usage.prompt_tokens is not None else usage.prompt_token
     written = usage.completion_tokens if usage.completion_tokens is not None else usage.completion_token
     if given is None and usage.completion_tokens is None:
         raise NotPlainError  # told from other shapes by the names alone
-    if (
-        usage.gemini_prompt is not UNSET
-        or usage.gemini_candidates is not UNSET
-        or usage.gemini_total is not UNSET
-        or usage.prompt_token_count is not UNSET
-        or usage.candidates_token_count is not UNSET
-        or usage.total_token_count is not UNSET
-        or usage.converse_input is not UNSET
-        or usage.converse_output is not UNSET
-    ):
-        raise NotPlainError
     read, made, reasoning = usage.cache_read_input_tokens, usage.cache_creation_input_tokens, usage.reasoning_tokens
     read = _larger(read, usage.prompt_cache_hit_tokens)
     details = usage.prompt_tokens_details

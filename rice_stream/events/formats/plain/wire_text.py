@@ -55,17 +55,25 @@ class Text:
         """The bytes between two positions."""
         return bytes(self._view[at:end])
 
+    def parts(self, starts: Positions, ends: Positions) -> list[bytes]:
+        """The bytes between each two positions."""
+        view = self._view
+        return [view[at:end].tobytes() for at, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+
     def windows(self, at: Positions) -> NDArray[np.uint64]:
         """The eight bytes at each position, the first one lowest."""
         return self._windows[at]
 
+    def octets_at(self, at: Positions, size: int) -> NDArray[np.uint8]:
+        """So many bytes from each position. Shape (n, size)."""
+        return self._rows_of(size)[at].view(np.uint8).reshape(len(at), size)
+
     def has(self, at: Positions, wanted: bytes) -> NDArray[np.bool_]:
         """Whether these bytes are at each position; so many bytes there are of the text."""
-        n, length = len(at), len(wanted)
+        length = len(wanted)
         if self.all_have(at, wanted):  # nearly always
-            return np.ones(n, dtype=np.bool_)
-        octets = self._rows_of(length)[at].view(np.uint8).reshape(n, length)
-        same: NDArray[np.bool_] = (octets == np.frombuffer(wanted, dtype=np.uint8)).all(axis=1)
+            return np.ones(len(at), dtype=np.bool_)
+        same: NDArray[np.bool_] = (self.octets_at(at, length) == np.frombuffer(wanted, dtype=np.uint8)).all(axis=1)
         return same
 
     def all_have(self, at: Positions, wanted: bytes) -> bool:

@@ -17,7 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 
 from rice_stream.events.columns import EventColumns
 from rice_stream.events.decoding import DecodedBlock, decode_blocks
-from rice_stream.events.formats.plain import otlp_blocks, otlp_layouts, otlp_proto
+from rice_stream.events.formats.plain import otlp_blocks, otlp_layouts, otlp_proto, own_values
 from rice_stream.events.formats.plain.otlp_blocks import read_block
 from rice_stream.events.formats.plain.records import PROBLEMS
 from rice_stream.events.records import RawRecord
@@ -35,6 +35,10 @@ VALUES: list[Any] = [
     *("", "x", "gpt-4o", "chat", "é" * 80, "a\u0000b", "x" * 300, "text_completion", "embeddings", "global", "eu"),
     *(0, 1, 7, 127, 128, 300, 2**21, 2**31 - 1, 2**31, 2**40, -1, 2**63 - 1, 1.5, 0.0, True, False, None),
     *('{"prompt_tokens": 7, "inference_geo": "eu"}', "{'prompt_tokens_details': {'cached_tokens': 3}}", "{", "[]"),
+    *(
+        "{'prompt_tokens': 9, 'prompt_tokens_details': {'cached_tokens': 0}}",
+        '{"prompt_tokens": 12, "inference_geo": "\\u0000"}',
+    ),
     *('{"api_base": "https://bedrock-runtime.eu-west-3.amazonaws.com"}', b"bytes", ["a", "b"]),
 ]
 TIMES = [0, 1, 10**9, 946_684_800 * 10**9, 1_795_374_000_123_456_789, 2**63, 2**64 - 1]
@@ -45,6 +49,7 @@ def however_few(monkeypatch: pytest.MonkeyPatch) -> None:
     """One span is read as many are."""
     monkeypatch.setattr(otlp_blocks, "SPANS_MIN", 1)
     monkeypatch.setattr(otlp_layouts, "SPANS_OF_A_LAYOUT_MIN", 1)
+    monkeypatch.setattr(own_values, "ALIKE_MIN", 1)
 
 
 def spans_of(message: TracesData) -> list[Span]:
@@ -216,7 +221,7 @@ def plain(columns: EventColumns) -> Any:
     return {
         name: value.tolist()
         if isinstance(value, np.ndarray)
-        else [list(v) if isinstance(v, tuple) else v for v in value]
+        else [v if v is None or isinstance(v, str) else list(v) for v in value]
         for name, value in values.items()
     }
 

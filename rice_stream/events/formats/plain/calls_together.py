@@ -1,0 +1,140 @@
+"""LiteLLM's payloads of a block of records, one each, as columns: the names that many calls share are looked up once.
+
+Each payload is decoded by itself; what it says is not made an event, but numbers of names, times and counts.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rice_stream.events.canonical import WireEvent
+from rice_stream.events.columns import PROVENANCE_FIELDS, SERVICE_FIELDS
+from rice_stream.events.formats.litellm.payload import SOURCE_FORMAT
+from rice_stream.events.formats.plain.fields import NotPlainError
+from rice_stream.events.formats.plain.litellm import Call, CallServed, CallUser, call_of, event_of
+from rice_stream.events.formats.plain.litellm_payload import decode
+from rice_stream.events.framing import JSON_ERRORS
+from rice_stream.events.records import RefusedError
+from rice_stream.events.stated_factors import NOTHING_STATED
+from rice_stream.events.together.known import ODD, AllNames
+from rice_stream.events.together.layouts import OUTCOME, WHO
+from rice_stream.events.together.names import Combination, NumberedNames
+from rice_stream.events.together.reader import EVENTS_MIN, ReadTogether
+from rice_stream.quantities import UNKNOWN
+
+NAMES_MAX = 20_000
+"""Users, and kinds of calls, that are kept in mind; past that all are learnt anew."""
+_SERVED_WIDTH = len(SERVICE_FIELDS) + len(NOTHING_STATED) + len(PROVENANCE_FIELDS)
+_CLASSES = (
+    "input_tokens",
+    "cache_read_input_tokens",
+    "cache_write_input_tokens",
+    "output_tokens",
+    "reasoning_output_tokens",
+)
+_ODD_ROW = (ODD, ODD, b"", UNKNOWN, 0, *(UNKNOWN,) * len(_CLASSES))
+_ODD_AT_FIRST, _ODD_MAX = 8, 4
+"""Where more than so many records are odd, and one in so many of those that were read, the block is left to be read otherwise."""
+_PROBLEMS = (*JSON_ERRORS, NotPlainError, RefusedError)
+
+
+class CallsReader:
+    """Remembers names from block to block. For one block at a time."""
+
+    def __init__(self) -> None:
+        self._learn_anew()
+
+    def _learn_anew(self) -> None:
+        self._names = AllNames(NumberedNames(len(WHO)), NumberedNames(_SERVED_WIDTH + len(OUTCOME)))
+        self._users: dict[CallUser, int] = {}
+        self._served: dict[tuple[CallServed, str], int] = {}
+
+    def read(self, values: Sequence[bytes]) -> ReadTogether | None:
+        """The calls of these values, an empty one being odd; None: they are to be read otherwise."""
+        if max(len(self._users), len(self._served)) > NAMES_MAX:
+            self._learn_anew()
+        odd: list[int] = []
+        rows: list[tuple[Any, ...]] = []
+        for row, value in enumerate(values):
+            try:
+                rows.append(self._row(call_of(decode(value))))
+            except _PROBLEMS:
+                odd.append(row)
+                rows.append(_ODD_ROW)
+                if not row or len(odd) > _ODD_AT_FIRST + row // _ODD_MAX:
+                    return None
+        who, what, ids, *numbers = zip(*rows, strict=True)
+        started_us, ended_us, *counts = (np.array(column, dtype=np.int64) for column in numbers)
+        return ReadTogether(
+            odd=np.array(odd, dtype=np.intp),
+            names=self._names,
+            who=np.array(who, dtype=np.int64),
+            what=np.array(what, dtype=np.int64),
+            ids=list(ids),
+            ended_at_us=ended_us,
+            duration_us=np.where(started_us == UNKNOWN, UNKNOWN, ended_us - started_us),
+            counts=dict(zip(_CLASSES, counts, strict=True)),
+            event=event_in,
+        )
+
+    def _row(self, call: Call) -> tuple[Any, ...]:
+        """Numbers of its names, id, start, end and counts. NotPlainError: it holds a NUL, which the full decoder refuses."""
+        event_id, started_us, ended_us, user, served, (given, read, made, written, reasoning, quality) = call
+        who = self._users.get(user)
+        if who is None:
+            who = self._users[user] = self._names.who.number(_stored(user))
+        what = self._served.get((served, quality))
+        if what is None:
+            what = self._served[served, quality] = self._names.what.number(_stored(_combination(served, quality)))
+        if "\x00" in event_id:
+            raise NotPlainError
+        return (
+            who,
+            what,
+            event_id.encode(),
+            UNKNOWN if started_us is None else started_us,
+            ended_us,
+            UNKNOWN if given is None else given,
+            UNKNOWN if read is None else read,
+            UNKNOWN if made is None else made,
+            UNKNOWN if written is None else written,
+            UNKNOWN if reasoning is None else reasoning,
+        )
+
+
+def event_in(value: bytes) -> WireEvent:
+    """The event of a payload that was read before."""
+    return event_of(call_of(decode(value)))
+
+
+def _combination(served: CallServed, quality: str) -> Combination:
+    """What stands for it among the names: as the columns `served` have it, with its outcome behind."""
+    names = (served.provider, served.request_model, served.response_model, served.inference_region)
+    status = "error" if served.failed else "ok"
+    provenance = (SOURCE_FORMAT, served.region_source or None)
+    return (*names, *NOTHING_STATED, *provenance, served.gateway_cache_hit, status, quality)
+
+
+def _stored(names: Combination) -> Combination:
+    if any("\x00" in name for name in names if isinstance(name, str)):
+        raise NotPlainError
+    return tuple(names)
+
+
+_idle: list[CallsReader] = []
+"""The readers that nobody uses just now: one for each thread that reads at the same time as others."""
+
+
+def read_calls(values: Sequence[bytes]) -> ReadTogether | None:
+    """`CallsReader.read` with names that were met before; None also for too few."""
+    if len(values) < EVENTS_MIN:
+        return None
+    try:
+        reader = _idle.pop()
+    except IndexError:
+        reader = CallsReader()
+    try:
+        return reader.read(values)
+    finally:
+        _idle.append(reader)
