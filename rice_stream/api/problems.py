@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
 from rice_stream.errors import NotFoundError, RiceError, ServiceUnavailableError, UsageError
+from rice_stream.store.engine import StoreSlowError
 from rice_stream.store.revisions import SchemaChangedError
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ _NO_DATABASE = "the database does not answer now; come back in some seconds. Eve
 _OTHER_SCHEMA = (
     "the database is not of this version: the server's log says what to do; come back then. Events are taken meanwhile"
 )
+_TOO_SLOW = "it took the database too long now; come back in some seconds, or ask for less at a time. Events are taken meanwhile"
 _OPTION = re.compile(r"--([a-z][a-z0-9-]*)")
 _COMMAND_HINT = re.compile(r"[;,] (?:see|with|use|make one with) `rice-stream [^`]*`")
 
@@ -59,9 +61,9 @@ def slug_of(status: HTTPStatus) -> str:
     return status.phrase.lower().replace(" ", "-").replace("'", "")
 
 
-def later(status: HTTPStatus, detail: str, retry_after_s: int) -> ProblemError:
+def later(status: HTTPStatus, detail: str, retry_after_s: int, *, slug: str | None = None) -> ProblemError:
     """A problem that goes away by itself: the sender is told when to come back."""
-    return ProblemError(status, detail, headers={"Retry-After": str(retry_after_s)})
+    return ProblemError(status, detail, headers={"Retry-After": str(retry_after_s)}, slug=slug)
 
 
 def too_many(found: str) -> ProblemError:
@@ -95,6 +97,8 @@ def problem_of(error: RiceError) -> ProblemError:
     """An error of ours as a caller is told of it: names of fields instead of options, and no command to run."""
     if isinstance(error, ServiceUnavailableError | SchemaChangedError):
         log.warning("answered 503: %s", error)
+        if isinstance(error, StoreSlowError):
+            return later(HTTPStatus.SERVICE_UNAVAILABLE, _TOO_SLOW, _RETRY_AFTER_S, slug="took-too-long")
         detail = _OTHER_SCHEMA if isinstance(error, SchemaChangedError) else _NO_DATABASE
         return later(HTTPStatus.SERVICE_UNAVAILABLE, detail, _RETRY_AFTER_S)
     if isinstance(error, NotFoundError):

@@ -77,7 +77,8 @@ def serve(session: Session) -> None:
             _print_link(settings, sign_on.link, base_url)
             with loading():
                 app = create_app(settings, publisher, admission, formats_now, product, sign_on, metrics, tracing)
-            serve_until_stopped(app, listener, tls)
+            with app.state.warming():
+                serve_until_stopped(app, listener, tls)
         finally:
             publisher.close()
             product.close()

@@ -14,10 +14,11 @@ from rice_stream.store.scoped import scoped_reading
 def begin_moment(
     engine: Engine, scope: Scope, now: datetime, *, signs: bool, adds_up: bool
 ) -> Callable[[], Signs] | None:
-    """Asks for its marker first; gives its `signs`, once, where they are wanted. `adds_up`: totals will be asked for."""
-    marker_later(engine, scope)
-    found = signs_later(engine, scope, now) if signs else None
+    """Asks for its marker first; gives its `signs`, once, where they are wanted. `adds_up`: totals will be asked for; the scope is
+    then of one tenant at most."""
     if adds_up:
         with scoped_reading(engine, scope) as connection:
             ground_later(connection, scope)
-    return found
+    else:
+        marker_later(engine, scope)
+    return signs_later(engine, scope, now) if signs else None

@@ -17,7 +17,7 @@ from rice_stream.reports.sums import (
     SummandShape,
     Summed,
 )
-from rice_stream.reports.sums_statement import statement_of
+from rice_stream.reports.sums_statement import lists_buckets, statement_of
 from rice_stream.store.asked_ahead import rows_later
 from rice_stream.store.engine import Connection
 from rice_stream.store.event_key_columns import key_bounds
@@ -130,6 +130,8 @@ class SumsAsked(NamedTuple):
 
     def read(self, rows: Sequence[Sequence[Any]]) -> SummedRows:
         """What the statement has found."""
+        if lists_buckets(self.plan.shapes, self.fields):
+            return SummedRows(_read_lists(rows, self.measures), {})
         return _read(rows, len(self.fields), self.measures)
 
 
@@ -170,6 +172,21 @@ def _read(rows: Sequence[Sequence[Any]], fields: int, measures: tuple[str, ...])
                 sums[place] = value
         found.append(Summed(question, tuple(row[1 : 1 + fields]), sums, _parts(listed)))
     return SummedRows(found, digests)
+
+
+def _read_lists(rows: Sequence[Sequence[Any]], measures: tuple[str, ...]) -> list[Summed]:
+    """The same of rows that list stretches of time."""
+    places, step = [MEASURES.index(name) for name in measures], 1 + len(measures)
+    nothing = [0] * len(MEASURES)
+    found: list[Summed] = []
+    for question, *names, listed in rows:
+        said = list(map(int, listed.split()))
+        for at in range(0, len(said), step):
+            sums = nothing.copy()
+            for place, value in zip(places, said[at + 1 : at + step], strict=True):
+                sums[place] = value
+            found.append(Summed(question, (*names, said[at]), sums, {}))
+    return found
 
 
 def _parts(listed: str | None) -> Parts:

@@ -43,7 +43,8 @@ def statement_of(
     """(question, values of the fields, what is shown, its parts) of each group; a last row has the digests of the uses of factors.
 
     What is shown are the sums of `measures`, in that order, of parts (key of the use of factors, PART_MEASURES): all as text, which
-    is read in a fraction of the time that as many rows and NUMERICs take. Digests are (key, digest).
+    is read in a fraction of the time that as many rows and NUMERICs take. Digests are (key, digest). Where `lists_buckets` says so,
+    a row is (question, values of the fields but the last, list): of each stretch of time its value and the sums of `measures`.
 
     Kept, so that neither we nor SQLAlchemy make it twice. Rows are added up by their keys, and only what is left is given names:
     that takes half the time, but where hardly anything is added.
@@ -68,7 +69,7 @@ def statement_of(
     )
     values = [f"m.{name}_" if name in _TIMED else FIELDS[name].value for name in fields]
     named = ["m.purpose", "m.used_factor", *(f"{value} AS g{place}" for place, value in enumerate(values))]
-    groups = "".join(f", n.g{place}" for place in range(len(fields)))
+    groups = "".join(f", n.g{place}" for place in range(len(fields) - lists_buckets(shapes, fields)))
     return statement(
         f"""
 WITH {"".join(spans)}m AS (
@@ -77,17 +78,28 @@ WITH {"".join(spans)}m AS (
 SELECT {", ".join([*named, *(f"SUM(m.s{place}) AS s{place}" for place in places)])}
 FROM m {" ".join(_joins(fields, is_one=is_one))} GROUP BY {_first(len(named))} HAVING SUM(m.s0) <> 0
 )
-SELECT n.purpose / {len(PURPOSES)}{groups}, {", ".join(_texts(shapes, measures, [f"n.s{place}" for place in places], dialect))}
-FROM n GROUP BY {_first(1 + len(fields))}{_digests(fields, dialect) if _has_parts(shapes) else ""}"""
+SELECT n.purpose / {len(PURPOSES)}{groups}, {", ".join(_texts(shapes, fields, measures, dialect))}
+FROM n GROUP BY {_first(1 + groups.count(","))}{_digests(fields, dialect) if _has_parts(shapes) else ""}"""
     )
+
+
+def lists_buckets(shapes: Sequence[SummandShape], fields: Sequence[str]) -> bool:
+    """Whether all stretches of time of the same names come in one row: there are many, and without parts hardly more is said of
+    each than which it is."""
+    return bool(fields) and fields[-1] in _TIMED and not _has_parts(shapes)
 
 
 def _has_parts(shapes: Sequence[SummandShape]) -> bool:
     return any(shape.purpose % len(PURPOSES) != SHOWN for shape in shapes)
 
 
-def _texts(shapes: Sequence[SummandShape], measures: Sequence[str], sums: Sequence[str], dialect: str) -> list[str]:
+def _texts(shapes: Sequence[SummandShape], fields: Sequence[str], measures: Sequence[str], dialect: str) -> list[str]:
     """What is shown of the rows `n`, and its parts; NULL where there are none."""
+    sums = [f"n.s{place}" for place in range(len(measures))]
+    if lists_buckets(shapes, fields):
+        # Without parts `n` has one row for each.
+        each = [f"n.g{len(fields) - 1}", *(f"COALESCE({name}, 0)" for name in sums)]
+        return [f"{_LISTED[dialect]}({_joined(each, dialect)}, ' ')"]
     purposes = {shape.purpose % len(PURPOSES) for shape in shapes}
     purpose = f"n.purpose % {len(PURPOSES)}"
     shown = f" FILTER (WHERE {purpose} <> {SHARES})" if SHARES in purposes else ""

@@ -35,6 +35,8 @@ from rice_stream.store.scoped import found_once, is_found
 _PROMPTS = MEASURES.index("prompts")
 _ENDS_ALONE = ("carbon_low_ugco2e", "carbon_high_ugco2e")
 """What only ranges are made of."""
+_EMBODIED, _TOLD_WITH_IT = "embodied_ugco2e", "impact_prompts"
+"""What nothing but its own range is made of, where what it is told with is not asked for."""
 
 
 class Asked(NamedTuple):
@@ -181,9 +183,15 @@ def _planned_sums(asked: Asked, plan: SumsPlan, fields: tuple[str, ...] | None =
 def _asked(asked: Asked, plan: SumsPlan, fields: tuple[str, ...] | None = None) -> SumsAsked:
     _require_records(asked, plan.spans_of_records)
     fields = asked.fields if fields is None else fields
-    measures = asked.measures if asked.ranges else tuple(name for name in asked.measures if name not in _ENDS_ALONE)
+    measures = asked.measures if asked.ranges else _without_ranges(asked.measures)
     of = asked.connection, asked.scope, plan, fields, asked.ground.tenant_key, asked.where
     return SumsAsked(*of, as_of_us=asked.knowledge.as_of_us, measures=measures)
+
+
+@cache
+def _without_ranges(measures: tuple[str, ...]) -> tuple[str, ...]:
+    needless = _ENDS_ALONE if _TOLD_WITH_IT in measures else (*_ENDS_ALONE, _EMBODIED)
+    return tuple(name for name in measures if name not in needless)
 
 
 def _found(sums: SummedRows) -> Found:

@@ -24,6 +24,7 @@ from rice_stream.store.failures import (
     NotStorableError,
     UnexpectedDatabaseError,
     first_line,
+    is_cancelled,
     meaning_of,
     origin_of,
 )
@@ -32,6 +33,7 @@ from rice_stream.store.lock_waits import limit_lock_waits
 __all__ = [
     "Connection",
     "Engine",
+    "StoreSlowError",
     "StoreUnavailableError",
     "batch_failure",
     "correcting",
@@ -50,6 +52,10 @@ class StoreUnavailableError(ServiceUnavailableError):
     """The database did not do it; nothing of it is stored, and it may be tried again as it is."""
 
 
+class StoreSlowError(StoreUnavailableError):
+    """A statement took longer than it may."""
+
+
 @contextmanager
 def store_errors(what: str) -> Iterator[None]:
     """Turn failures of the database itself into StoreUnavailableError; mistakes in statements stay what they are."""
@@ -58,7 +64,8 @@ def store_errors(what: str) -> Iterator[None]:
     except DBAPIError as error:
         if not isinstance(error, OperationalError | InterfaceError) and meaning_of(error) is not Meaning.LATER:
             raise
-        raise StoreUnavailableError(f"the database did not {what}: {first_line(error.orig or error)}") from error
+        kind = StoreSlowError if is_cancelled(error) else StoreUnavailableError
+        raise kind(f"the database did not {what}: {first_line(error.orig or error)}") from error
 
 
 def batch_failure(what: str, error: BaseException) -> RiceError:

@@ -16,6 +16,8 @@ standby that only reads after a fail-over (25), another session's locks (40, 55)
 cancelled (57), disk errors (58); 26 and 0A: a plan or statement that the connection had prepared is void."""
 _STATEMENT = frozenset({"42", "3F", "2F", "38", "39"})
 """SQLSTATE classes of statements, tables and rights that are not as this version expects them."""
+_CANCELLED = "57014"
+"""PostgreSQL: a statement that took longer than it may, or that somebody ended."""
 _OUT_OF_RANGE = ("22003", "SQLITE_CONSTRAINT_CHECK")
 """PostgreSQL's, and that of the constraints by which SQLite's totals stay integers."""
 _SQLITE_STATEMENT = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_RANGE})
@@ -78,6 +80,11 @@ def meaning_of(error: BaseException) -> Meaning | None:
     if hasattr(error, "sqlstate"):  # psycopg's; not imported, because users of SQLite need not wait for it
         return _of_postgresql(error)
     return Meaning.LATER if isinstance(error, TimeoutError) else None
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Whether PostgreSQL gave a statement up: it took longer than it may, or somebody asked for that."""
+    return getattr(origin_of(error), "sqlstate", None) == _CANCELLED
 
 
 def _of_postgresql(error: BaseException) -> Meaning:

@@ -21,6 +21,7 @@ STRETCHES: list[dict[str, Any]] = [
     {"start": date(2026, 11, 1), "end": date(2026, 11, 15)},
     {"start": datetime(2026, 11, 3, 4, 7, 30, tzinfo=UTC), "end": datetime(2026, 11, 21, 11, 1, tzinfo=UTC)},
     {"end": datetime(2026, 11, 10, tzinfo=UTC)},
+    {"start": datetime(2026, 11, 3, 4, 7, 30, tzinfo=UTC), "end": NOON + timedelta(minutes=1, seconds=7)},
     {},
 ]
 BREAK_DOWNS: list[dict[str, Any]] = [{}, {"by": ["team"], "top": 2}, {"by": ["team", "model"]}, {"bucket": "day"}]
@@ -60,6 +61,25 @@ def test_what_was_looked_ahead_is_what_is_answered_alone(store: Store) -> None:
         # Users are in no totals: of them alone it is asked again, each stretch once for them and once for all together.
         expected = len(BREAK_DOWNS) - 1 + 2 * len(STRETCHES)
         assert sum("used_factor" in statement for statement in asked) == expected
+
+
+@pytest.mark.parametrize("seconds", [-1, 0, 1, 59, 60, 61, 16 * 60])
+def test_a_stretch_has_no_edge_where_there_are_no_more_prompts(seconds: int, store: Store) -> None:
+    """Of one tenant, whose last prompt ended at noon: nothing is looked for among the records that whole hours have as well. To the
+    digit the answer is that of the edge, also where the last prompt lies beyond the end."""
+    _filled(store)
+    store.add(at(f"{NOON:%Y-%m-%dT%H:%M:%SZ}", tenant_id="acme", team_id="a", request_model="small"))
+    scope = EVERYTHING.within("acme")
+    end = NOON + timedelta(seconds=seconds)
+    for how in ({}, {"by": ["team"]}, {"bucket": "hour"}, {"bucket": "day", "amounts": "reported"}):
+        query = TotalsQuery(start=datetime(2026, 11, 3, 4, tzinfo=UTC), end=end, **how)
+        asked: list[str] = []
+        with one_moment(store.engine, scope):
+            event.listen(Engine, "before_cursor_execute", lambda *told, asked=asked: asked.append(told[2]))
+            in_a_moment = totals(store.engine, scope, query, NOON)
+        assert in_a_moment == totals(store.engine, scope, query, NOON)
+        [summed] = [statement for statement in asked[:2] if "used_factor" in statement]
+        assert ("prompt_record" in summed) == (seconds in {-1, 1, 59})
 
 
 BESIDE = ("carbon_market_gco2e", "impact_prompts", "embodied_gco2e", "water_l", "data_tiers")

@@ -1,9 +1,10 @@
 """What all pages have in common: their frame, who sees them, and what is answered where one cannot be shown."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from rice_stream.api.console.assets import Assets
 from rice_stream.api.console.drawing import bars, outlooks, plots
 from rice_stream.api.console.forms import Forms
 from rice_stream.api.console.kept import MARKER, Figures, KeptFigures, PartOf, Shown
-from rice_stream.api.console.later import without_part
+from rice_stream.api.console.later import REST, without_part
 from rice_stream.api.console.page_templates import PageTemplates
 from rice_stream.api.console.theme import theme_of
 from rice_stream.api.console.views import LiveView, LookUp, Prepare
@@ -158,7 +159,9 @@ class Dashboard:
         page = whole if part is None else PartOf(whole, part)
 
         def made() -> Response:
-            view = LiveView(self.product, self._surroundings, caller, tenant, look_up, prepare, adds_up=adds_up)
+            is_piece = part is not None and part != REST
+            given = caller, tenant, look_up, prepare
+            view = LiveView(self.product, self._surroundings, *given, adds_up=adds_up, is_piece=is_piece)
             shown = self._kept.of_live(page, view)
             return self._shown(request, caller, template, shown, problem, more, view.health)
 
@@ -202,9 +205,15 @@ class Dashboard:
         if problem.status is HTTPStatus.UNAUTHORIZED and leads_on:
             asked = addresses.address(request.scope["path"], request.query_params.multi_items())
             return RedirectResponse(addresses.address(SIGN_IN, [("next", asked)]), HTTPStatus.SEE_OTHER, HEADERS)
-        answer = self._page(request, "problem.html", problem.status, problem=problem, caller=None)
+        caller = getattr(request.state, "caller", None)
+        answer = self._page(request, "problem.html", problem.status, problem=problem, caller=caller)
         answer.headers.update(problem.headers)
         return answer
+
+    def compiling(self) -> Iterator[Callable[[], object]]:
+        """Compiles all templates, one after the other: the first view of a page takes a tenth of a second for its own."""
+        for name in self._templates.list_templates():
+            yield partial(self._templates.get_template, name)
 
     def done(self, path: str, **parameters: str) -> Response:
         """After a change: the browser looks at the page again, so that loading it again repeats nothing."""

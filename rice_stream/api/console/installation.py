@@ -1,5 +1,8 @@
 """All pages put into the application, in the order of the navigation."""
 
+from functools import partial
+from itertools import chain
+
 from fastapi import FastAPI
 
 from rice_stream.api.console.dashboard import Dashboard
@@ -18,6 +21,7 @@ from rice_stream.api.console.pages import (
     record,
     restating,
 )
+from rice_stream.api.console.warming import steps_of_database, warming
 from rice_stream.api.product import Product
 
 _PAGES = (
@@ -44,3 +48,4 @@ def install(app: FastAPI, product: Product, *, by_provider: bool) -> None:
     for page in _PAGES:
         page.install(app, dashboard)
     app.state.problem_page = dashboard.problem
+    app.state.warming = partial(warming, chain(dashboard.compiling(), steps_of_database(product)))

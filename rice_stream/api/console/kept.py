@@ -9,14 +9,16 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from rice_stream.errors import RiceError, ServiceUnavailableError
+from rice_stream.store.engine import StoreSlowError
 from rice_stream.store.revisions import SchemaChangedError
 
 log = logging.getLogger(__name__)
 
 Figures = dict[str, Any]
+T = TypeVar("T")
 AFTERWARDS = "afterwards"
 """Among figures: what finds the rest of them, once their moment is over. It may ask for what others see."""
 MARKER = "marker"
@@ -47,7 +49,7 @@ class LivePage(Protocol):
         whether it is the moment that the figures are of. `anew`: they will be worked out, for there are none of before."""
 
     def sign(self) -> str | None:
-        """Says the same as long as no figures have changed; None: that is to be asked within `held`."""
+        """Another one whenever figures have changed; None: that is to be asked within `held`."""
 
     def held(self) -> AbstractContextManager[str | None]:
         """The moment that the figures are of, and its marker."""
@@ -115,7 +117,7 @@ class KeptFigures:
         where there are no figures of before.
         """
         try:
-            kept = self._looked_up(page, look_up)
+            kept = self._once_more(page, lambda: self._looked_up(page, look_up))
         except _Away as error:
             return self._before(page, error)
         return Shown(kept.figures, kept.at)
@@ -125,9 +127,20 @@ class KeptFigures:
         nothing is committed; those that took long for up to a minute, while a thread works them out again.
         """
         try:
-            return self._of_live(page, view)
+            return self._once_more(page, lambda: self._of_live(page, view))
         except _Away as error:
             return self._before(page, error)
+
+    def _once_more(self, page: Hashable, look: Callable[[], T]) -> T:
+        """A page of which there are no figures yet is asked for twice, where that takes the database too long: what it had to read
+        for the first time, and to plan, it need not again."""
+        try:
+            return look()
+        except StoreSlowError as error:
+            if self._last(page) is not None:
+                raise
+            log.info("a page without earlier figures is asked for once more: %s", error)
+        return look()
 
     def _of_live(self, page: Hashable, view: LivePage) -> Shown:
         with ExitStack() as moments:

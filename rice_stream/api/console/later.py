@@ -12,6 +12,8 @@ from rice_stream.api.console.addresses import Pairs
 PARAMETER = "part"
 """In the address of a part, and `WHOLE` in that of a page that is to come as a whole; no link of a page has it."""
 WHOLE = "all"
+REST = "rest"
+"""What is left of a page without those parts; it is no parameter."""
 COOKIE, RUNS = "rice-parts", "1"
 
 

@@ -1,6 +1,7 @@
 """Stretches of time as pages show them: in how many bars, and which stretch is the one before. Pure."""
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -50,9 +51,9 @@ def bars(bucket: Bucket, start: datetime, end: datetime, zone: str) -> list[BarT
     found = []
     if bucket == "month":
         day = day.replace(day=1)
-    while (begins := day_start(day, place)) < end:
+    while (begins := _begins(day, place)) < end:
         following = day + timedelta(days=1) if bucket == "day" else next_month(day)
-        ends = day_start(following, place)
+        ends = _begins(following, place)
         # A day that a place left out has no length.
         if begins < ends:
             found.append(BarTime(day.isoformat() if bucket == "day" else f"{day:%Y-%m}", begins, ends))
@@ -79,6 +80,12 @@ def before(start: datetime, end: datetime, zone: str) -> tuple[datetime, datetim
 def next_month(day: date) -> date:
     """The first of the month after."""
     return (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+
+
+@lru_cache(maxsize=4096)
+def _begins(day: date, place: ZoneInfo) -> datetime:
+    """Kept: all charts of a time zone have the same days."""
+    return day_start(day, place)
 
 
 def _months(day: date) -> int:

@@ -35,8 +35,10 @@ class LiveView:
         prepare: Prepare,
         *,
         adds_up: bool,
+        is_piece: bool = False,
     ) -> None:
-        """`adds_up`: the figures are totals, for the most part. NotFoundError: the caller may see nothing of the tenant."""
+        """`adds_up`: the figures are totals, for the most part. `is_piece`: they are those of a piece of a page, which hears of
+        changes for all of its pieces. NotFoundError: the caller may see nothing of the tenant."""
         self.health: dict[str, Any] | None = None
         self._product, self._surroundings, self._caller, self._tenant = product, surroundings, caller, tenant
         self._look_up, self._prepare = look_up, prepare
@@ -44,6 +46,8 @@ class LiveView:
         self._is_wide = product.is_wide(self._scope)
         self._around: Around | None = None
         self._adds_up, self._has_sign, self._is_begun = adds_up, False, False
+        # Of several tenants figures take long: they are shown as long as theirs are the same, whatever else is committed.
+        self._goes_by_marker = is_piece and not self._is_wide
         self._signs: Callable[[], Signs] | None = None
 
     @contextmanager
@@ -83,7 +87,8 @@ class LiveView:
                 yield progress_marker(engine, self._scope)
                 return
             now, adds_up = self._product.now(), self._adds_up
-            self._signs = begin_moment(engine, self._scope, now, signs=not has_sign, adds_up=adds_up)
+            signs = not has_sign and not self._goes_by_marker
+            self._signs = begin_moment(engine, self._scope, now, signs=signs, adds_up=adds_up)
             self._is_begun = True
             try:
                 yield progress_marker(engine, self._scope)
@@ -103,7 +108,11 @@ class LiveView:
         return self._marked(self._product.moment(self._own)[0])
 
     def sign_held(self) -> str:
-        """The address of the stream, with what is known already."""
+        """The address of the stream, with what is known already; of a piece of a page the marker, which no stream tells."""
+        if self._goes_by_marker:
+            marker = progress_marker(self._product.engine(), self._scope)
+            if marker is not None:
+                return marker
         signs = self._product.signs(self._scope) if self._signs is None else self._signs()
         self._signs = None
         return addresses.address("/v1/stream", [("tenant", self._tenant or ""), ("after", signs.id)])

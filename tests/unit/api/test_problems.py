@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from rice_stream.errors import NotFoundError, RiceError, ServiceUnavailableError, UsageError
+from rice_stream.store.engine import StoreSlowError
 from tests.support.asgi import Answer, ask
 from tests.unit.api.access.conftest import Database
 from tests.unit.api.conftest import Door
@@ -65,6 +66,7 @@ def test_paths_and_methods_that_do_not_exist(
             "there is no budget 'b'",
         ),
         (ServiceUnavailableError("db-internal-7 is gone"), 503, "service-unavailable", "come back"),
+        (StoreSlowError("db-internal-7 is slow"), 503, "took-too-long", "ask for less"),
         (RiceError("db-internal-7"), 500, "internal-server-error", "incident"),
         (ZeroDivisionError("db-internal-7"), 500, "internal-server-error", "incident"),
     ],

@@ -2,6 +2,8 @@
 that is not over, which are hatched, as rectangles in percent."""
 
 from collections.abc import Collection, Sequence
+from functools import lru_cache
+from operator import add
 from typing import NamedTuple
 
 from rice_stream.api.console.drawing.plots import SIDE, Tick, nice_top, value_ticks
@@ -58,16 +60,13 @@ def stacks_of(
     scale = scale_for(kind, [largest])
     top = nice_top(largest / scale.size) * scale.size
     drawn, below = [], [0.0] * count
+    begins, wide = _sides(count)
     for style, name, values in series:
-        placed = [(place, below[place], value) for place, value in enumerate(values) if value > 0]
-        bars = "".join(
-            _bar(place, count, low / top, value / top) for place, low, value in placed if place not in incomplete
-        )
-        hatched = [
-            _rectangle(place, count, low / top, value / top) for place, low, value in placed if place in incomplete
-        ]
+        placed = [(place, below[place] / top, value / top) for place, value in enumerate(values) if value > 0]
+        bars = "".join([_bar(begins[place], wide, *each) for place, *each in placed if place not in incomplete])
+        hatched = [_rectangle(place, count, *each) for place, *each in placed if place in incomplete]
         drawn.append(Series(style, name, bars, hatched))
-        below = [under + value for under, value in zip(below, values, strict=True)]
+        below = list(map(add, below, values))
     ticks = [Tick(round((place + 0.5) / count * 100, 2), text) for place, text in across]
     spans = "".join(_range(place, count, each, top) for place, each in enumerate(ranges) if each and each[1] > 0)
     return Stacks(drawn, spans, ticks, value_ticks(top, scale), scale)
@@ -78,10 +77,16 @@ def _across(place: int, count: int) -> tuple[float, float]:
     return (place + (1 - _FILLED) / 2) / count, _FILLED / count
 
 
-def _bar(place: int, count: int, low: float, height: float) -> str:
-    x, width = _across(place, count)
-    down, wide, high = ((1 - low) * SIDE, width * SIDE, height * SIDE)
-    return f"M{x * SIDE:.1f} {down:.1f}v{-high:.1f}h{wide:.1f}v{high:.1f}z"
+@lru_cache(maxsize=64)
+def _sides(count: int) -> tuple[list[str], str]:
+    """How the path of each bar begins, and how it goes across: the same in every chart of so many."""
+    sides = [_across(place, count) for place in range(count)]
+    return [f"M{x * SIDE:.1f} " for x, _ in sides], f"h{sides[0][1] * SIDE:.1f}v" if sides else ""
+
+
+def _bar(begins: str, wide: str, low: float, height: float) -> str:
+    high = height * SIDE
+    return f"{begins}{(1 - low) * SIDE:.1f}v{-high:.1f}{wide}{high:.1f}z"
 
 
 def _rectangle(place: int, count: int, low: float, height: float) -> Rectangle:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from rice_stream.api.console.drawing.stacks import stacks_of
 from rice_stream.api.console.pages.explore_asked import SERIES_MAX, Measure
-from rice_stream.api.console.pages.explore_rows import amount, amount_of_sums, kind_of, name_of
+from rice_stream.api.console.pages.explore_rows import amount, amounts_of_sums, kind_of, name_of
 from rice_stream.api.console.stretches import BarTime
 from rice_stream.reports.totals_curves import Curve, Curves
 from rice_stream.wording.amounts import DIGITS, Scale
@@ -29,8 +30,9 @@ def chart_of(
     places = {bar.key: place for place, bar in enumerate(bars)}
     values = [[0.0] * len(bars) for _ in series.curves]
     for own, curve in zip(values, series.curves, strict=True):
-        for key, sums in curve.by_bucket.items():
-            own[places[key]] = amount_of_sums(measure, sums)
+        amounts = amounts_of_sums(measure, curve.by_bucket.values())
+        for key, value in zip(curve.by_bucket, amounts, strict=True):
+            own[places[key]] = value
     totals: list[Mapping[str, Any] | None] = [None] * len(bars)
     for row in whole["rows"]:
         totals[places[row[bucket]]] = row
@@ -53,11 +55,10 @@ def chart_of(
         "still": drawn,
         "names": names,
         "labels": labels,
-        "starts": [bar.start for bar in bars],
         "rows": [[*each, whole] for *each, whole in zip(*values, wholes, strict=True)],
         "totals": totals,
         "wholes": wholes,
-        "of_series": [amount_of_sums(measure, curve.whole) for curve in series.curves],
+        "of_series": amounts_of_sums(measure, [curve.whole for curve in series.curves]),
         "total": amount(measure, whole["total"]),
         "incomplete": incomplete,
         "moving": _moving(drawn.scale, names, styles, labels, values, ranges, incomplete),
@@ -74,12 +75,16 @@ def _ends(row: Mapping[str, Any]) -> tuple[float, float]:
 
 def _labels(bars: Sequence[BarTime], bucket: str, zone: str) -> list[str]:
     """What stands below the bars: all of it where a table lists them."""
-    place = ZoneInfo(zone)
-    there = [bar.start.astimezone(place) for bar in bars]
+    return [_label(bar.start, bucket, zone) for bar in bars]
+
+
+@lru_cache(maxsize=4096)
+def _label(start: datetime, bucket: str, zone: str) -> str:
+    there = start.astimezone(ZoneInfo(zone))
     if bucket == "month":
-        return [f"{each:%b %Y}" for each in there]
-    days = [f"{each.day} {each:%b}" for each in there]
-    return days if bucket == "day" else [f"{day}, {each:%H:%M}" for day, each in zip(days, there, strict=True)]
+        return f"{there:%b %Y}"
+    day = f"{there.day} {there:%b}"
+    return day if bucket == "day" else f"{day}, {there:%H:%M}"
 
 
 def _ticks(labels: Sequence[str]) -> list[tuple[int, str]]:

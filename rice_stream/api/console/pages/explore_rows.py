@@ -1,6 +1,6 @@
 """The rows of the page Explore: what each is of, its share, and what it was in the stretch before."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rice_stream.api.console.drawing.bars import overlap
@@ -33,13 +33,14 @@ def told_besides(measure: Measure) -> Only:
     return _BESIDES.get(measure, ())
 
 
-def amount_of_sums(measure: Measure, sums: Sequence[int]) -> float:
-    """The same of exact sums of MEASURES."""
+def amounts_of_sums(measure: Measure, several: Iterable[Sequence[int]]) -> list[float]:
+    """Of exact sums of MEASURES what `amount` says of a row with them."""
     if measure == "tokens":
-        return float(sums[_INPUT] + sums[_OUTPUT])
+        return [float(sums[_INPUT] + sums[_OUTPUT]) for sums in several]
     if measure == "prompts":
-        return float(sums[_PROMPTS])
-    return sums[_CARBON if measure == "carbon" else _ENERGY] / MICRO
+        return [float(sums[_PROMPTS]) for sums in several]
+    place = _CARBON if measure == "carbon" else _ENERGY
+    return [sums[place] / MICRO for sums in several]
 
 
 def amount(measure: Measure, amounts: Mapping[str, Any]) -> float:

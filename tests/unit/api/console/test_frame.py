@@ -16,7 +16,7 @@ from rice_stream.api.console.forms import PageForm, parsed
 from rice_stream.api.console.kept import AFTERWARDS, SHOWN_FOR, SLOW_S, KeptFigures
 from rice_stream.api.problems import ProblemError
 from rice_stream.errors import ServiceUnavailableError
-from rice_stream.store.engine import Connection, Engine
+from rice_stream.store.engine import Connection, Engine, StoreSlowError
 from tests.support.api_running import Api
 from tests.support.waiting import wait_until
 from tests.unit.api.conftest import Door
@@ -76,6 +76,35 @@ def test_figures_of_before_are_shown_with_their_age_while_the_database_does_not_
     assert kept.of("a page", away) == ({"total": 5}, seen_at, seen_at, False)
     with pytest.raises(ServiceUnavailableError):
         kept.of("another page", away)
+
+
+def test_a_page_without_earlier_figures_is_asked_for_twice_where_it_takes_the_database_too_long() -> None:
+    """What was read and planned for the first time need not be again. With figures of before those are shown, and nothing is asked
+    twice; a database that is away is not either."""
+    kept = KeptFigures(lambda: datetime(2026, 11, 24, 14, 5, tzinfo=UTC))
+    errors: list[Exception] = []
+    asked = 0
+
+    def look() -> dict[str, object]:
+        nonlocal asked
+        asked += 1
+        if errors:
+            raise errors.pop()
+        return {"total": 5}
+
+    errors[:] = [StoreSlowError("slow")] * 2
+    with pytest.raises(StoreSlowError):
+        kept.of("a page", look)
+    assert (asked, errors) == (2, [])
+    errors[:] = [StoreSlowError("slow")]
+    assert kept.of("a page", look).old_since is None
+    assert asked == 4
+    errors[:] = [StoreSlowError("slow")]
+    assert kept.of("a page", look).old_since is not None
+    errors[:] = [ServiceUnavailableError("away")]
+    with pytest.raises(ServiceUnavailableError):
+        kept.of("another page", look)
+    assert asked == 6
 
 
 class _SlowPage:
