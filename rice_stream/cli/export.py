@@ -74,7 +74,7 @@ def export(
 
     Example: rice-stream export chargeback --tenant acme --month 2026-10 --format xlsx --out october.xlsx
     """
-    from rice_stream.reports.exports.making import make_export, manifest_bytes
+    from rice_stream.reports.exports.making import make_export, write_manifest
     from rice_stream.reports.exports.manifests import differences_of
     from rice_stream.runtime.opening import open_store
 
@@ -84,7 +84,7 @@ def export(
     with STDERR.status("exporting"):
         manifest = make_export(open_store(session.settings), scope, order, out)
     beside = out.with_name(f"{out.name}.manifest.json")
-    beside.write_bytes(manifest_bytes(manifest))
+    write_manifest(manifest, beside)
     document = {
         "file": str(out),
         "rows": manifest["file"]["rows"],

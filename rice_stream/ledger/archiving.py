@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from rice_stream.channels.months import Month
 from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.instants import rfc3339
 from rice_stream.store.archive.columns import FILE_ROWS, ROW_GROUP_ROWS
@@ -60,8 +61,11 @@ def months_to_archive(
 ) -> list[MonthToArchive]:
     """Those of a tenant (None: of all), of one month or of all before one, in the order of tenants and months.
 
-    NotFoundError: there is no such tenant. UsageError: the one month is not signed, or its records have been dropped.
+    NotFoundError: there is no such tenant. UsageError: it is no month, or the one month is not signed, or its records have been
+    dropped.
     """
+    for text in filter(None, (month, before)):
+        Month.of(text, "UTC")
     with reading(engine) as connection:
         known = tenant_keys(connection)
         if tenant is not None and tenant not in known:
@@ -108,8 +112,18 @@ class Archiving:
         """Archive a month, or what is left to do of it:
         `{"tenant_id", "month", "records", "late", "files", "bytes", "root", "snapshot"}`.
 
-        DamagedArchiveError: the files are not what was closed. StoreUnavailableError: the same again goes on where it was.
+        DamagedArchiveError: the files are not what was closed. UsageError: the folder cannot be written, or its disk is full.
+        StoreUnavailableError: the same again goes on where it was.
         """
+        try:
+            return self._archived(what, say)
+        except OSError as error:
+            raise UsageError(
+                f"RICE_ARCHIVE_WAREHOUSE, --warehouse {self._warehouse}: cannot be written ({error}); the same again goes on where"
+                " it was"
+            ) from error
+
+    def _archived(self, what: MonthToArchive, say: Say) -> dict[str, Any]:
         with self._alone(), snapshot(self._engine, EVERYTHING) as connection:
             period = what.period
             folder = self._warehouse / "rice" / "prompt_record" / f"tenant-{period.tenant_key}" / period.month

@@ -15,10 +15,11 @@ from rice_stream.errors import UsageError
 from rice_stream.events.charging import ChargedTo, Charging, Said
 from rice_stream.events.keys import times_of_keys_us
 from rice_stream.events.mappings import MappedName, Mappings
-from rice_stream.instants import YEAR_MAX, epoch_us, rfc3339
+from rice_stream.instants import YEAR_MAX, epoch_us
 from rice_stream.ledger.corrected_batches import CorrectedBatch
 from rice_stream.ledger.giving_way import go_on
 from rice_stream.ledger.restated_lines import Lines
+from rice_stream.ledger.restatement_orders import check_archived
 from rice_stream.ledger.restating import NOT_BEGUN, Restating
 from rice_stream.quantities import ENTRY_AMOUNTS, MICRO, UNKNOWN, Ints
 from rice_stream.store.audit import Actor
@@ -26,7 +27,6 @@ from rice_stream.store.charged_names import attributions_of, principal_names
 from rice_stream.store.dimensions import AttributionIdentity, Dimensions
 from rice_stream.store.engine import Connection, Engine, reading
 from rice_stream.store.entries import Entries
-from rice_stream.store.horizon import records_from_us
 from rice_stream.store.mapping_store import load_mappings
 from rice_stream.store.recorded_chunks import RecordedChunk
 from rice_stream.store.restatement_store import RestatementOrder, RestatementState
@@ -47,17 +47,13 @@ class _Move(NamedTuple):
 
 
 def check_recharges(engine: Engine, mapping: MappedName) -> None:
-    """UsageError: records of events that ended since the mapping would begin have been dropped, and cannot be charged otherwise;
-    or the tenant has none."""
+    """UsageError: records of events that ended since the mapping would begin are neither kept nor in the archive, and cannot be
+    charged otherwise; or the tenant has none."""
     with reading(engine) as connection:
         known = tenant_keys(connection)
-        horizon_us = records_from_us(connection)
     if mapping.tenant_id not in known:
         raise UsageError(f"--tenant {mapping.tenant_id}: there is no such tenant; see `rice-stream tenant list`")
-    if mapping.valid_from_us < horizon_us:
-        raise UsageError(
-            f"--from: records from before {rfc3339(horizon_us)} are no longer kept: begin there or later, or leave --restate out"
-        )
+    check_archived(engine, [known[mapping.tenant_id]], mapping.valid_from_us, _END_US)
 
 
 def recharging_by(

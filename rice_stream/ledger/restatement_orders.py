@@ -1,5 +1,6 @@
 """Orders to restate: begun, or left to a server, with their entries in the audit trail."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rice_stream.errors import UsageError
@@ -40,13 +41,14 @@ def tenants_of(engine: Engine, order: RestatementOrder) -> list[int]:
         raise UsageError(f"--tenant {order.tenant_id}: there is no such tenant; see `rice-stream tenant list`")
     tenants = sorted(known.values() if order.tenant_id is None else [known[order.tenant_id]])
     if order.from_us < horizon_us:
-        _check_archived(engine, order, tenants, horizon_us)
+        check_archived(engine, tenants, order.from_us, order.to_us)
     return tenants
 
 
-def _check_archived(engine: Engine, order: RestatementOrder, tenants: list[int], horizon_us: int) -> None:
+def check_archived(engine: Engine, tenants: Sequence[int], from_us: int, to_us: int) -> None:
+    """UsageError: records of the tenants that ended in [from_us, to_us) have been dropped and are not in the archive."""
     with reading(engine) as connection:
-        gap_us = first_gap_us(connection, tenants, order.from_us, order.to_us)
+        horizon_us, gap_us = records_from_us(connection), first_gap_us(connection, tenants, from_us, to_us)
     if gap_us is not None:
         raise UsageError(
             f"--from: records from before {rfc3339(horizon_us)} are no longer kept, and not all from {rfc3339(gap_us)} on are"

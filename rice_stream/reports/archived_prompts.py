@@ -1,7 +1,7 @@
 """Prompts whose records retention has dropped, by column, from the archive: as `prompt_records` reads them from the database."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from rice_stream.store.archive.kept import ArchivedFile
 from rice_stream.store.archive.month_rows import RecordRows
 from rice_stream.store.archive.opening import groups_of_file, open_rows
 from rice_stream.store.engine import Connection
+from rice_stream.store.event_key_columns import key_bounds, key_bytes
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters
 
@@ -39,14 +40,24 @@ class ArchivedPrompts:
         self._recorded_until_us = asked.recorded_until_us
         self._allowed = _allowed(connection, scope, tenant_key, asked.where)
 
-    def batches(self, files: Sequence[ArchivedFile], limit: int) -> Iterator[RecordRows]:
-        """In the order of their keys, at most `limit` at once. DamagedArchiveError: a file is not what was written."""
-        reader, after = open_rows(files, with_ids=True), None
-        while (rows := reader.after(after, limit)) is not None:
-            after = rows.event_keys[-1].tobytes()
+    def batches(
+        self, files: Sequence[ArchivedFile], limit: int, columns: Collection[str] | None = None
+    ) -> Iterator[RecordRows]:
+        """In the order of their keys, at most `limit` at once: with their ids, or of these columns alone.
+
+        DamagedArchiveError: a file is not what was written.
+        """
+        own = None if columns is None else {*columns, "ended_at_us", *self._allowed}
+        if own is not None and self._recorded_until_us is not None:
+            own.add("recorded_us")
+        reader = open_rows(files, own, with_ids=columns is None)
+        low, high = (key_bytes(bound) for bound in key_bounds("sqlite", *self._bounds_us))
+        rows = reader.after(low, limit, includes=True)
+        while rows is not None and rows.event_keys[0].tobytes() < high:
             wanted = np.flatnonzero(self._are_wanted(rows))
             if wanted.size:
                 yield rows if wanted.size == len(rows) else rows.select(wanted)
+            rows = reader.after(rows.event_keys[-1].tobytes(), limit)
 
     def beyond(
         self, file: ArchivedFile, key: bytes | None, limit: int, *, includes: bool, backwards: bool

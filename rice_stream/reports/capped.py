@@ -10,6 +10,7 @@ from rice_stream.instants import SECOND_US
 from rice_stream.store.asked_ahead import rows_later
 from rice_stream.store.engine import Connection
 from rice_stream.store.event_key_columns import key_bound
+from rice_stream.store.horizon import records_from_us
 from rice_stream.store.prepared import statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_key_in
@@ -35,7 +36,8 @@ def _counted(connection: Connection, scope: Scope, from_s: int, known: Sequence[
         f"SELECT (SELECT COUNT(*) FROM prompt_record r WHERE {conditions})"
         f" + (SELECT COALESCE(SUM(r.prompts), 0) FROM adjustment_entry r WHERE {conditions} AND r.counted = 1)"
     )
-    low = key_bound(connection.dialect.name, from_s * SECOND_US // 1000)
+    # What corrects a record that has been dropped tells of nothing that is counted here.
+    low = key_bound(connection.dialect.name, max(from_s * SECOND_US, records_from_us(connection)) // 1000)
     return int(
         connection.execute(
             query.bindparams(bindparam("flags", expanding=True)),

@@ -6,16 +6,16 @@ their ratio.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from rice_stream.errors import UsageError
 from rice_stream.estimator.method import Method
-from rice_stream.instants import SECOND_US, epoch_us, rfc3339
+from rice_stream.instants import SECOND_US, epoch_us
 from rice_stream.meter.amounts import Amounts, roll_up
 from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.ranking import overlap
@@ -23,31 +23,20 @@ from rice_stream.meter.recompute import estimate_recorded
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults
 from rice_stream.meter.shared_ranges import Group, KindSums, SharedRange, ratio_range, shared_of, total_range
 from rice_stream.meter.what_if import Change, ServedBy, as_recorded, changed, served_by
-from rice_stream.quantities import AMOUNT_COLUMNS, MICRO, Range
+from rice_stream.quantities import AMOUNT_COLUMNS, MICRO, Ints, Range
 from rice_stream.reports.carbon_ranges import carbon_fields
-from rice_stream.reports.voided import not_voided
+from rice_stream.reports.traffic_records import Traffic, traffic_records
 from rice_stream.reports.windows import TimeBound, bound_text, bounds_us, check_window
-from rice_stream.store.event_key_columns import key_bounds
 from rice_stream.store.factor_spreads import ENDS, FactorSpread, factor_spreads
-from rice_stream.store.horizon import records_from_us
 from rice_stream.store.scope import Scope
-from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_key_in
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.stored_records import factors_by_key
 from rice_stream.store.views import WINDOWS_S
 
-RECORDS_AT_ONCE = 50_000
 WINDOW_DEFAULT = "24h"
 _TOKENS = ("input_tokens", "output_tokens")
-
-
-class Traffic(NamedTuple):
-    """Which records: of one tenant or of all, of one model name or of all, that ended in [from_us, to_us)."""
-
-    from_us: int
-    to_us: int
-    tenant: str | None = None
-    model: str | None = None
+_COUNTS = (*_TOKENS, "cache_read_input_tokens")
+_COLUMNS = ("factor_key", "basis_flags", *_COUNTS, *AMOUNT_COLUMNS)
 
 
 def traffic_of(
@@ -98,10 +87,9 @@ def compare(
     sides: dict[str, dict[str, _Sums]] = defaultdict(lambda: defaultdict(_Sums))
     factors: dict[int, Mapping[str, Any]] = {}
     with snapshot(engine, scope) as connection:
-        _check_retention(connection, traffic.from_us)
-        for rows in _records(connection, scope, traffic):
-            factors_by_key(connection, [row["factor_key"] for row in rows], factors)
-            _add(connection, sides, rows, factors, change, estimator, defaults)
+        for records in traffic_records(connection, scope, traffic, _COLUMNS):
+            factors_by_key(connection, np.unique(records["factor_key"]).tolist(), factors)
+            _add(connection, sides, records, factors, change, estimator, defaults)
     if not sides:
         raise UsageError("no records in this window: check --tenant, --only-model, --window, --from and --to")
     by_model = [{"model": model, **_sides(sums, share)} for model, sums in sides.items()]
@@ -158,68 +146,23 @@ class _Sums:
         return all(spread.shared is not None for spread in self.kinds)
 
 
-def _check_retention(connection: Connection, from_us: int) -> None:
-    horizon_us = records_from_us(connection)
-    if from_us < horizon_us:
-        raise UsageError(
-            f"--from: records before {rfc3339(horizon_us)} have been dropped (retention); begin there or later"
-        )
-
-
-def record_conditions(connection: Connection, scope: Scope, traffic: Traffic) -> tuple[list[str], dict[str, Any]]:
-    """Conditions that hold for the records `r` of the traffic that are of the scope and not voided, and their parameters."""
-    seen = scope.within(traffic.tenant)
-    key_low, key_high = key_bounds(connection.dialect.name, traffic.from_us, traffic.to_us)
-    conditions = [
-        "r.event_key >= :key_low",
-        "r.event_key < :key_high",
-        "r.ended_at_us >= :low",
-        "r.ended_at_us < :high",
-        tenant_key_in(seen, "r.tenant_key"),
-        attribution_in(seen, "r"),
-        not_voided("r"),
-    ]
-    parameters: dict[str, Any] = {
-        "key_low": key_low,
-        "key_high": key_high,
-        "low": traffic.from_us,
-        "high": traffic.to_us,
-        **scope_parameters(seen),
-    }
-    if traffic.model is not None:
-        conditions.append("r.factor_key IN (SELECT factor_key FROM factor_use WHERE :model IN (model, model_resolved))")
-        parameters["model"] = traffic.model
-    return conditions, parameters
-
-
-def _records(connection: Connection, scope: Scope, traffic: Traffic) -> Iterator[Sequence[Mapping[str, Any]]]:
-    conditions, parameters = record_conditions(connection, scope, traffic)
-    columns = ("factor_key", "basis_flags", *_TOKENS, "cache_read_input_tokens", *AMOUNT_COLUMNS)
-    statement = (
-        f"SELECT {', '.join(f'r.{name}' for name in columns)} FROM prompt_record r WHERE {' AND '.join(conditions)}"
-    )
-    result = connection.execute(text(statement), parameters, execution_options={"yield_per": RECORDS_AT_ONCE})
-    for rows in result.partitions(RECORDS_AT_ONCE):
-        yield [dict(zip(columns, row, strict=True)) for row in rows]
-
-
 def _add(
     connection: Connection,
     sides: dict[str, dict[str, _Sums]],
-    rows: Sequence[Mapping[str, Any]],
+    records: Mapping[str, Ints],
     factors: Mapping[int, Mapping[str, Any]],
     change: Change,
     estimator: EstimatorAt,
     defaults: TokenDefaults,
 ) -> None:
-    keys = sorted({int(row["factor_key"]) for row in rows})
-    place_of = {key: place for place, key in enumerate(keys)}
-    use = np.array([place_of[row["factor_key"]] for row in rows], dtype=np.intp)
-    counts = RecordedCounts.of(rows)
+    unique, use = np.unique(records["factor_key"], return_inverse=True)
+    keys = unique.tolist()
+    flags = records["basis_flags"].astype(np.int32)
+    counts = RecordedCounts(**{name: records[name] for name in _COUNTS}, flags=flags)
     method = estimator.method
     own = served_by(method, [as_recorded(factors[key], estimator) for key in keys])
     other = served_by(method, [changed(factors[key], change, estimator) for key in keys])
-    recorded = Amounts(*(np.array([row[name] for row in rows], dtype=np.int64) for name in AMOUNT_COLUMNS))
+    recorded = Amounts(*(records[name] for name in AMOUNT_COLUMNS))
     stored = factor_spreads(connection, keys)
     computed = {
         "recorded": (recorded, [stored[key] for key in keys]),
@@ -228,7 +171,7 @@ def _add(
     }
     tokens = [np.maximum(getattr(counts, name), 0) for name in _TOKENS]
     for side, (values, spreads) in computed.items():
-        columns = [np.ones(len(rows), dtype=np.int64), *tokens, *(getattr(values, name) for name in AMOUNT_COLUMNS)]
+        columns = [np.ones(len(use), dtype=np.int64), *tokens, *(getattr(values, name) for name in AMOUNT_COLUMNS)]
         by_use = roll_up([use.astype(np.int64)], np.stack(columns, axis=1))
         for place, (prompts, *measures) in zip(by_use.keys[:, 0].tolist(), by_use.sums.tolist(), strict=True):
             named = dict(zip((*_TOKENS, *AMOUNT_COLUMNS), measures, strict=True))

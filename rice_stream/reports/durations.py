@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from rice_stream.basis import Basis
 from rice_stream.estimator.calibrated.method import CalibratedMethod
@@ -20,15 +20,16 @@ from rice_stream.meter.duration_calibration import (
     unfit,
 )
 from rice_stream.meter.recompute import stored_kind
+from rice_stream.quantities import UNKNOWN
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS
-from rice_stream.reports.comparison import Traffic, record_conditions
+from rice_stream.reports.traffic_records import Traffic, traffic_records
 from rice_stream.store.scope import Scope
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.stored_records import factors_by_key
 
 EVENTS_MAX = 200_000
 """Requests of one kind that are looked at: the first ones of the stretch. More say no more."""
-_RECORDS_AT_ONCE = 50_000
+_COLUMNS = ("factor_key", "duration_us", "input_tokens", "output_tokens")
 _SAYS_NOTHING = Basis.GATEWAY_CACHE_HIT | Basis.CACHE_HIT_NOT_TRUSTED | Basis.REQUEST_FAILED
 """Flags of requests whose time is not that of an answer."""
 
@@ -106,15 +107,9 @@ def _is_open(context: Context, factor: Mapping[str, Any]) -> bool:
 
 def _records(connection: Connection, scope: Scope, traffic: Traffic) -> Iterator[np.ndarray[Any, Any]]:
     """(factor_key, duration_us, input_tokens, output_tokens) of requests that ran, thousands at a time."""
-    conditions, parameters = record_conditions(connection, scope, traffic)
-    conditions += [
-        "r.duration_us > 0 AND r.input_tokens IS NOT NULL AND r.output_tokens IS NOT NULL",
-        f"(r.basis_flags & {int(_SAYS_NOTHING)}) = 0",
-    ]
-    statement = (
-        "SELECT r.factor_key, r.duration_us, r.input_tokens, r.output_tokens FROM prompt_record r"
-        f" WHERE {' AND '.join(conditions)} ORDER BY r.event_key"
-    )
-    result = connection.execute(text(statement), parameters, execution_options={"yield_per": _RECORDS_AT_ONCE})
-    for rows in result.partitions(_RECORDS_AT_ONCE):
-        yield np.array([tuple(row) for row in rows], dtype=np.int64)
+    for records in traffic_records(connection, scope, traffic, (*_COLUMNS, "basis_flags"), in_order=True):
+        says_time = records["duration_us"] > 0
+        says_time &= (records["input_tokens"] != UNKNOWN) & (records["output_tokens"] != UNKNOWN)
+        says_time &= (records["basis_flags"] & int(_SAYS_NOTHING)) == 0
+        if says_time.any():
+            yield np.column_stack([records[name][says_time] for name in _COLUMNS])

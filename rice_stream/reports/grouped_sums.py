@@ -7,7 +7,10 @@ from typing import Any, NamedTuple
 
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
+from rice_stream.reports.spans import cut_at
 from rice_stream.reports.sums import (
+    ARCHIVED,
+    ARCHIVED_SINCE,
     NOW_US,
     PART_MEASURES,
     RECORDED_SINCE,
@@ -66,7 +69,8 @@ class SumsPlan:
     """Tables and stretches of time that are summed in one statement, with all that follows from them alone."""
 
     def __init__(self, summands: Iterable[Summand]) -> None:
-        self._parts = [part for each in summands for part in _apart(each)]
+        self._summands = tuple(summands)
+        self._parts = [part for each in self._summands for part in _apart(each)]
         self.shapes = tuple(
             SummandShape(each.source, each.purpose, each.by_factor, each.measures, rows) for each, rows in self._parts
         )
@@ -77,6 +81,10 @@ class SumsPlan:
         """Stretches of which the records themselves are summed."""
         self._bounds: dict[str, dict[str, Any]] = {}
         self._statements: dict[Hashable, Statement] = {}
+
+    def with_archive(self, before_us: int) -> "SumsPlan":
+        """The same, where what ended before an instant is in the archive, and no record in the database."""
+        return SumsPlan(part for each in self._summands for part in _from_archive(each, before_us))
 
     def bounds(self, dialect: str) -> Mapping[str, Any]:
         """The parameters that say when."""
@@ -119,6 +127,8 @@ class SumsAsked(NamedTuple):
     as_of_us: int = NOW_US
     measures: tuple[str, ...] = MEASURES
     """What is added up; of the others the sums are 0."""
+    archived: str | None = None
+    """The rows of ARCHIVED and ARCHIVED_SINCE, where the plan has them."""
 
     def statement(self) -> tuple[Statement, dict[str, Any]]:
         """With its parameters."""
@@ -126,6 +136,8 @@ class SumsAsked(NamedTuple):
         parameters = {**self.plan.bounds(dialect), **of.parameters}
         if self.plan.needs_as_of:
             parameters["as_of_us"] = self.as_of_us
+        if self.archived is not None:
+            parameters["archived"] = self.archived
         return self.plan.statement(self.fields, of, dialect, self.measures), parameters
 
     def read(self, rows: Sequence[Sequence[Any]]) -> SummedRows:
@@ -198,6 +210,16 @@ def _parts(listed: str | None) -> Parts:
         before = parts.get(key)
         parts[key] = ends if before is None else list(map(add, before, ends))
     return parts
+
+
+_IN_ARCHIVE = {RECORDS: ARCHIVED, RECORDED_SINCE: ARCHIVED_SINCE}
+
+
+def _from_archive(summand: Summand, before_us: int) -> list[Summand]:
+    if summand.source not in _IN_ARCHIVE:
+        return [summand]
+    before, after = cut_at(list(summand.spans), before_us)
+    return [summand._replace(source=_IN_ARCHIVE[summand.source], spans=before), summand._replace(spans=after)]
 
 
 def _apart(summand: Summand) -> list[tuple[Summand, int]]:

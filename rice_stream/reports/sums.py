@@ -18,14 +18,15 @@ Group = tuple[Any, ...]
 """The values of the fields that a report is broken down by."""
 
 
-_RECORDS, _ENTRIES = "prompt_record", "adjustment_entry"
+_RECORDS, _ENTRIES, _ARCHIVED = "prompt_record", "adjustment_entry", "archived"
 
 
 @dataclass(frozen=True, slots=True)
 class SummedTable:
     """A table that can be summed, and the dimensions (key columns) that its rows know.
 
-    `start` and `totals` are None for records and the entries that correct them, which have an instant of their own.
+    `start` and `totals` are None for records and the entries that correct them, which have an instant of their own, as have sums of
+    archived records.
     """
 
     table: str
@@ -48,6 +49,16 @@ class SummedTable:
     def position(self) -> str:
         """The column that says when, and its unit below a second for the records."""
         return f"m.{self.start}" if self.start else "m.ended_at_us"
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether its rows are of one event each, and have its key."""
+        return self.table in (_RECORDS, _ENTRIES)
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether its rows are no table's of the database, but given to the statement."""
+        return self.table == _ARCHIVED
 
     @property
     def at_s(self) -> str:
@@ -89,6 +100,30 @@ LATE_UNTIL = SummedTable(_ENTRIES, None, None, _OF_EACH_PROMPT, "m.counted = 0 A
 """What came into a month after it was closed: records have it, and it is no part of what was reported."""
 LATE_SINCE = SummedTable(_ENTRIES, None, None, _OF_EACH_PROMPT, "m.counted = 0 AND m.recorded_us > :as_of_us", "-")
 """The same in the place of RECORDED_SINCE, of months that were closed by then: entries are kept when records are dropped."""
+ARCHIVED = SummedTable(_ARCHIVED, None, None, _OF_EACH_PROMPT, "m.is_since = 0")
+"""In the place of RECORDS that have been dropped: what is in the archive of them, added up (`archived_sums`)."""
+ARCHIVED_SINCE = SummedTable(_ARCHIVED, None, None, _OF_EACH_PROMPT, "m.is_since = 1", "-")
+"""The same in the place of RECORDED_SINCE."""
+ARCHIVED_COLUMNS = (
+    "tenant_key",
+    "attribution_key",
+    "factor_key",
+    "user_key",
+    "basis_flags",
+    "ended_at_us",
+    "is_since",
+    *MEASURES,
+)
+"""Of the rows of ARCHIVED, in their order: a statement is given them as a parameter, JSON arrays of whole numbers in an array."""
+ARCHIVED_ROWS = {
+    "postgresql": "SELECT {} FROM jsonb_array_elements(CAST(:archived AS jsonb)) x".format(
+        ", ".join(f"CAST(x.value ->> {place} AS BIGINT) AS {name}" for place, name in enumerate(ARCHIVED_COLUMNS))
+    ),
+    "sqlite": "SELECT {} FROM json_each(:archived) x".format(
+        ", ".join(f"json_extract(x.value, '$[{place}]') AS {name}" for place, name in enumerate(ARCHIVED_COLUMNS))
+    ),
+}
+"""The same as a table, in SQL."""
 NOW_US = 2**63 - 1
 """In the place of the instant that is asked for: everything that is known."""
 

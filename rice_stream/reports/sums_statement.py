@@ -5,6 +5,8 @@ from functools import lru_cache
 
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.sums import (
+    ARCHIVED,
+    ARCHIVED_ROWS,
     FIELDS,
     NAMES_TENANT,
     NO_FACTOR,
@@ -72,7 +74,7 @@ def statement_of(
     groups = "".join(f", n.g{place}" for place in range(len(fields) - lists_buckets(shapes, fields)))
     return statement(
         f"""
-WITH {"".join(spans)}m AS (
+WITH {"".join(spans)}{_archived(shapes, dialect)}m AS (
 {rows if is_one and _has_parts(shapes) and not _BARELY_ADDED.isdisjoint(fields) else added}
 ), n AS (
 SELECT {", ".join([*named, *(f"SUM(m.s{place}) AS s{place}" for place in places)])}
@@ -87,6 +89,13 @@ def lists_buckets(shapes: Sequence[SummandShape], fields: Sequence[str]) -> bool
     """Whether all stretches of time of the same names come in one row: there are many, and without parts hardly more is said of
     each than which it is."""
     return bool(fields) and fields[-1] in _TIMED and not _has_parts(shapes)
+
+
+def _archived(shapes: Sequence[SummandShape], dialect: str) -> str:
+    """The rows that are given to the statement, where any of its tables are these."""
+    if not any(shape.source.is_archived for shape in shapes):
+        return ""
+    return f"{ARCHIVED.table} AS ({ARCHIVED_ROWS[dialect]}), "
 
 
 def _has_parts(shapes: Sequence[SummandShape]) -> bool:
@@ -169,7 +178,7 @@ def _rows(
     wanted = [f"{source.position} >= :low_{number} AND {source.position} < :high_{number}", conditions]
     if source.condition:
         wanted.append(source.condition)
-    if source.start is None:
+    if source.has_keys:
         wanted.append(f"m.event_key >= :key_low_{number} AND m.event_key < :key_high_{number}")
     joined = ""
     if shape.spans:

@@ -1,6 +1,7 @@
 """What `totals` adds up: which rows of which tables, in one statement, and what the range of each sum is made of."""
 
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -181,11 +182,35 @@ def _planned_sums(asked: Asked, plan: SumsPlan, fields: tuple[str, ...] | None =
 
 
 def _asked(asked: Asked, plan: SumsPlan, fields: tuple[str, ...] | None = None) -> SumsAsked:
-    _require_records(asked, plan.spans_of_records)
     fields = asked.fields if fields is None else fields
+    plan, archived = _with_archive(asked, plan, fields)
     measures = asked.measures if asked.ranges else _without_ranges(asked.measures)
     of = asked.connection, asked.scope, plan, fields, asked.ground.tenant_key, asked.where
-    return SumsAsked(*of, as_of_us=asked.knowledge.as_of_us, measures=measures)
+    return SumsAsked(*of, as_of_us=asked.knowledge.as_of_us, measures=measures, archived=archived)
+
+
+def _with_archive(asked: Asked, plan: SumsPlan, fields: tuple[str, ...]) -> tuple[SumsPlan, str | None]:
+    """The plan with what has been dropped of its records from the archive, and that; None: nothing it needs has been dropped."""
+    horizon_us = asked.ground.records_from_us
+    dropped = [span for each in plan.spans_of_records if (span := clip(each, each.from_us, horizon_us))]
+    if not dropped:
+        return plan, None
+    # What reads the archive is loaded where something has been dropped, not at the start of every server.
+    from rice_stream.reports.archived_sums import archived_sums, dropped_tenants
+
+    tenants = dropped_tenants(asked.connection, asked.scope, dropped)
+    if tenants.gaps_us:
+        of_these = replace(asked.scope, tenants=frozenset(tenants.gaps_us))
+        gap_us = min(tenants.gaps_us.values())
+        nowhere = [span for each in dropped if (span := clip(each, gap_us, each.to_us))]
+        _require_records(asked._replace(scope=of_these), nowhere)
+    if not tenants.files:
+        return plan, None
+    as_of_us = asked.knowledge.as_of_us if plan.needs_as_of else None
+    archived = archived_sums(
+        asked.connection, asked.scope, tenants, dropped, fields, asked.dimensions(fields), asked.where, as_of_us
+    )
+    return plan.with_archive(horizon_us), archived
 
 
 @cache
@@ -200,12 +225,12 @@ def _found(sums: SummedRows) -> Found:
     return Found(groups, parts, added_parts(parts.values()), dict(sums.digests))
 
 
-def _require_records(asked: Asked, spans: Collection[Span]) -> None:
-    """UsageError where records of the stretch have been dropped: the answer would be too small, and not say so."""
-    horizon_us = asked.ground.records_from_us
-    dropped = [clipped for span in spans if (clipped := clip(span, span.from_us, horizon_us))]
+def _require_records(asked: Asked, dropped: list[Span]) -> None:
+    """UsageError where there were prompts in stretches whose records are neither kept nor all in the archive: the answer would be
+    too small, and not say so."""
     if not dropped:
         return
+    horizon_us = asked.ground.records_from_us
     # Totals do not know users: what others had dropped counts as well.
     known = asked._replace(where=asked.where.without("user"))
     source = SLOTS if known.dimensions(()) else MINUTES
@@ -214,6 +239,6 @@ def _require_records(asked: Asked, spans: Collection[Span]) -> None:
     if prompts:
         raise UsageError(
             f"this needs the records themselves, and those of {prompts} prompts before {rfc3339(horizon_us)} are no longer"
-            f" kept (RICE_RETENTION_DAYS): use --from {rfc3339(horizon_us)} or later; or leave out user and basis, and let"
-            " --from and --to lie on quarter hours"
+            f" kept (RICE_RETENTION_DAYS), nor all in the archive: use --from {rfc3339(horizon_us)} or later; or leave out user and"
+            " basis, and let --from and --to lie on quarter hours"
         )

@@ -7,9 +7,7 @@ from sqlalchemy import Connection, delete, func, insert, select, text
 
 from rice_stream.instants import HOUR_S, SECOND_US
 from rice_stream.store import schema
-from rice_stream.store.event_key_columns import key_bounds
 
-_HOUR_US = HOUR_S * SECOND_US
 _ROWS_AT_ONCE = 5_000
 
 
@@ -35,20 +33,18 @@ class CoveredHour(NamedTuple):
 
 
 def used_energy(connection: Connection, month: TenantMonth) -> dict[tuple[int, int], int]:
-    """Facility energy (micro-watt-hours) of records and what has corrected them, by hour and factors."""
-    low, high = key_bounds(connection.dialect.name, month.low_us, month.high_us)
-    of_month = (
-        "x.tenant_key = :tenant_key AND x.event_key >= :low AND x.event_key < :high"
-        " AND x.ended_at_us >= :low_us AND x.ended_at_us < :high_us"
-    )
-    energy = (
-        f"SELECT x.ended_at_us / {_HOUR_US} AS hour, x.factor_key, x.facility_energy_uwh FROM {{}} x WHERE {of_month}"
-    )
+    """Facility energy (micro-watt-hours) of prompts as corrected by now, by hour and factors; also of those whose records have been
+    dropped."""
+    # Quarter hours: an hour of UTC may lie in two months of a time zone.
     statement = (
-        f"SELECT hour, factor_key, SUM(facility_energy_uwh) FROM ({energy.format('prompt_record')} UNION ALL"
-        f" {energy.format('adjustment_entry')} AND x.counted = 1) s GROUP BY hour, factor_key"
+        f"SELECT slot_start_s / {HOUR_S} AS hour, factor_key, SUM(facility_energy_uwh) FROM slot_total"
+        " WHERE tenant_key = :tenant_key AND slot_start_s >= :low_s AND slot_start_s < :high_s GROUP BY 1, factor_key"
     )
-    asked = {"tenant_key": month.tenant_key, "low_us": month.low_us, "high_us": month.high_us, "low": low, "high": high}
+    asked = {
+        "tenant_key": month.tenant_key,
+        "low_s": month.low_us // SECOND_US,
+        "high_s": month.high_us // SECOND_US,
+    }
     return {(int(hour) * HOUR_S, key): int(energy) for hour, key, energy in connection.execute(text(statement), asked)}
 
 

@@ -25,6 +25,8 @@ from rice_stream.store.schema_records import prompt_record
 _PLAIN = (*KEY_COLUMNS, "ended_at_us")
 _NULLABLE = ("user_key", "api_key_key", *TOKEN_COLUMNS, METERED_COLUMN)
 _MEASURES = [name for name in ENTRY_AMOUNTS if name not in ("prompts", *TOKEN_COLUMNS)]
+_READ = {*_PLAIN, *_NULLABLE, *_MEASURES} - {"impact_prompts"}
+"""What is read of the archive: columns of `prompt_record`."""
 _RECORDED = {f"recorded_{name}": of_record(name) for name in _MEASURES}
 _WIRE: dict[str, WireType] = {
     **{
@@ -156,7 +158,7 @@ def _by_contracts(connection: Connection, bounds: dict[str, Any], event_keys: ND
 
 
 def _records(connection: Connection, stretch: RecordStretch, limit: int) -> tuple[dict[str, Ints], NDArray[np.uint8]]:
-    rows = dropped_rows(connection, *stretch, limit)
+    rows = dropped_rows(connection, *stretch, limit, _READ)
     if rows is None:
         return _kept_records(connection, stretch, limit)
     numbers = {name: rows.numbers[name] for name in (*_PLAIN, *_NULLABLE)}

@@ -31,6 +31,7 @@ from rice_stream.quantities import MEASURES
 from rice_stream.store import schema
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import StoreUnavailableError, reading, store_errors, writing
+from rice_stream.store.horizon import records_from_us
 from rice_stream.store.lock_waits import DDL_LOCK_WAIT_S, limit_lock_waits
 from rice_stream.store.record_measures import of_record
 from rice_stream.store.scope import EVERYTHING
@@ -176,16 +177,17 @@ def _watched(connection: Connection) -> set[User]:
 
 def _of_records(connection: Connection, user: UserKey) -> Select[Any]:
     """The rows of `user_slot_total` that the user's records and what corrects them add up to, in the order of its columns."""
-    entries = schema.adjustment_entry
+    entries, kept_from_us = schema.adjustment_entry, records_from_us(connection)
     rows = union_all(
-        _rows(connection, schema.prompt_record, user),
-        _rows(connection, entries, user).where(entries.c.counted == 1),
+        _rows(connection, schema.prompt_record, user, kept_from_us),
+        # What corrects a record that has been dropped would be taken off nothing.
+        _rows(connection, entries, user, kept_from_us).where(entries.c.counted == 1),
     ).subquery()
     keys = [rows.c[name] for name in USER_SLOTS.key_columns]
     return select(*keys, *(func.coalesce(func.sum(rows.c[name]), 0) for name in MEASURES)).group_by(*keys)
 
 
-def _rows(connection: Connection, table: Table, user: UserKey) -> Select[Any]:
+def _rows(connection: Connection, table: Table, user: UserKey, from_us: int) -> Select[Any]:
     seconds = (
         table.c.ended_at_us // SECOND_US
         if connection.dialect.name == "sqlite"
@@ -197,4 +199,4 @@ def _rows(connection: Connection, table: Table, user: UserKey) -> Select[Any]:
         literal_column(of_record(name, table.name)).label(name) if table is schema.prompt_record else table.c[name]
         for name in MEASURES
     ]
-    return select(table.c.tenant_key, slot, *keys, *measures).where(*_is(table, user))
+    return select(table.c.tenant_key, slot, *keys, *measures).where(*_is(table, user), table.c.ended_at_us >= from_us)

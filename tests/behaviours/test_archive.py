@@ -1,6 +1,7 @@
 """Archived months: proven before retention drops them, and afterwards every answer is what it was, byte for byte."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ from tests.behaviours.test_restating import BY_BOTH, restate
 from tests.support.closing import close
 from tests.support.databases import Databases
 from tests.support.fakes import OPERATOR, TOKEN_DEFAULTS
+from tests.support.faults import small_disk
 from tests.support.reports_store import Store, at, open_store
 from tests.support.store_checks import rows_in
 
@@ -177,6 +179,21 @@ def test_one_damaged_byte_is_found(store: Store, tmp_path: Path) -> None:
     assert "is not there" in verify_archive(engine)["problems"][0]
     path.write_bytes(whole)
     assert verify_archive(engine)["ok"]
+
+
+def test_a_full_disk_is_told_and_the_month_goes_on(store: Store) -> None:
+    """Nothing is in the archive until there is room for all of it; then it is, in one go."""
+    engine = filled(store)
+    with small_disk(2) as disk:
+        filler = disk / "filler"
+        with pytest.raises(OSError, match="No space left"):
+            filler.write_bytes(bytes(3_000_000))
+        with pytest.raises(UsageError, match=rf"--warehouse {disk}: cannot be written \(.*No space left"):
+            archived(engine, disk)
+        assert rows_in(engine)("archived_month") == []
+        filler.unlink()
+        assert [row["records"] for row in archived(engine, disk)] == [31]
+        assert verify_archive(engine)["ok"]
 
 
 def test_others_read_the_table_as_it_is(store: Store, tmp_path: Path) -> None:
@@ -318,6 +335,9 @@ def test_manifests_make_their_files_again_once_the_records_are_gone(store: Store
         )
     ]
     made = [make_export(engine, EVERYTHING, order, tmp_path / "first") for order in orders]
+    # Before the month was closed, when nothing of it was recorded yet.
+    early, scope, _ = order_of(json.dumps({**made[1], "as_of": "2026-11-01T00:00:00Z"}))
+    made.append(make_export(engine, scope, early, tmp_path / "first"))
     store.add(at("2026-10-21T09:00:00Z", team_id="search", user_id="u-later"))
     archived(engine, tmp_path / "archive")
     # As between the two steps of retention: records are in both places.
@@ -332,9 +352,8 @@ def test_manifests_make_their_files_again_once_the_records_are_gone(store: Store
     assert store.rows("SELECT COUNT(*) AS n FROM prompt_record") == [{"n": 1}]
     now = make_export(engine, EVERYTHING, orders[1], tmp_path / "now")
     assert now["totals"]["prompts"] == "32"
-    order, scope, _ = order_of(json.dumps({**made[1], "as_of": "2026-11-01T00:00:00Z"}))
     with pytest.raises(UsageError, match="no longer"):
-        make_export(engine, scope, order, tmp_path / "before")
+        make_export(engine, EVERYTHING, replace(early, tenant="globex"), tmp_path / "before")
 
 
 def test_a_restatement_of_the_archive_posts_what_one_of_the_database_does(database: Databases, tmp_path: Path) -> None:
@@ -391,7 +410,7 @@ def test_what_is_in_no_archive_is_not_restated(store: Store, tmp_path: Path) -> 
     engine = filled(store)
     archived(engine, tmp_path)
     drop_records_before(engine, NOVEMBER)
-    with pytest.raises(UsageError, match="not all from 2026-10-01T00:00:00Z on are in the archive"):
+    with pytest.raises(UsageError, match="not all from 2026-10-05T08:00:00Z on are in the archive"):
         restate(engine, BY_BOTH, from_us=epoch_us(NOVEMBER) - 31 * DAY_US)
 
 

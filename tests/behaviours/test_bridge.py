@@ -4,19 +4,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from rice_stream.errors import UsageError
 from rice_stream.ledger.voiding import void_record
 from rice_stream.reports.bridge import STEPS, bridge
 from rice_stream.reports.capped import capped_prompts_later
-from rice_stream.reports.comparison import Traffic, record_conditions, traffic_of
+from rice_stream.reports.comparison import traffic_of
 from rice_stream.reports.coverage_parts import CoveredWhole
 from rice_stream.reports.name_filter import NameFilter
 from rice_stream.reports.record_adjustments import record_adjustments
 from rice_stream.reports.record_keys import find_key
 from rice_stream.reports.repeated_ids import repeated_ids
 from rice_stream.reports.totals_query import TotalsQuery
+from rice_stream.reports.traffic_records import Traffic, traffic_records
 from rice_stream.reports.unattributed import unattributed_later
 from rice_stream.store.engine import reading
 from rice_stream.store.scope import EVERYTHING, Scope
@@ -129,6 +130,5 @@ class TestReadFromRecords:
     def _told(store: Store, traffic: Traffic) -> tuple[int | None, int]:
         with reading(store.engine) as connection:
             repeated = repeated_ids(connection, EVERYTHING, from_us=0, limit=None).ids
-            conditions, parameters = record_conditions(connection, EVERYTHING, traffic)
-            statement = text(f"SELECT COUNT(*) FROM prompt_record r WHERE {' AND '.join(conditions)}")
-            return repeated, int(connection.scalar(statement, parameters) or 0)
+            records = traffic_records(connection, EVERYTHING, traffic, ("factor_key",))
+            return repeated, sum(len(each["factor_key"]) for each in records)

@@ -12,9 +12,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from rice_stream.canonical_json import canonical_json
 from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.instants import epoch_us
-from rice_stream.reports.exports.making import make_export, manifest_bytes
+from rice_stream.reports.exports.making import make_export
 from rice_stream.reports.exports.manifests import differences_of, order_of
 from rice_stream.reports.exports.orders import ExportOptions, ExportOrder
 from rice_stream.store.engine import Engine
@@ -104,7 +105,7 @@ class TestChargeback:
         charged.add(at("2026-11-03T08:00:00Z", event_id="late", team_id="ads"))
         restate(engine, BY_METHOD)
         for data, manifest in before.values():
-            order, scope, kept = order_of(manifest_bytes(manifest).decode())
+            order, scope, kept = order_of(canonical_json(manifest).decode())
             again = make_export(engine, scope, order, path)
             assert path.read_bytes() == data
             assert differences_of(kept, again) == {"same_bytes": True, "same_content": True, "differs": []}

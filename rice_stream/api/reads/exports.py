@@ -2,7 +2,6 @@
 
 import base64
 import os
-import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -132,16 +131,15 @@ def install(app: FastAPI, product: Product) -> None:
 
 
 def _make(product: Product, caller: Caller, order: ExportOrder) -> _Made:
-    from rice_stream.reports.exports.making import make_export  # it holds columns in NumPy
+    # It holds columns in NumPy.
+    from rice_stream.reports.exports.begun_file import begun_file
+    from rice_stream.reports.exports.making import write_export
 
     scope = product.scope(caller, Right.READ, order.tenant)
-    folder = Path(tempfile.mkdtemp(prefix="rice-export-"))
-    try:
-        path = folder / file_name(order)
-        manifest = make_export(product.export_engine(), scope, order, path)
+    # What a server that was killed has left of one, the next one takes away.
+    with begun_file(Path(tempfile.gettempdir()), private=True) as path:
+        manifest = write_export(product.export_engine(), scope, order, path, file_name(order))
         return _Made(path.open("rb"), manifest)
-    finally:
-        shutil.rmtree(folder)
 
 
 def file_name(order: ExportOrder) -> str:

@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from rice_stream import __version__
 from rice_stream.canonical_json import canonical_json
 from rice_stream.errors import UsageError
 from rice_stream.instants import datetime_of, rfc3339
+from rice_stream.reports.exports.begun_file import begun_file
 from rice_stream.reports.exports.content import CountedRows, document_sha256
 from rice_stream.reports.exports.exported import Exported, ExportedDocument, ExportedRows
 from rice_stream.reports.exports.json_rows import json_bytes
@@ -34,30 +36,44 @@ def make_export(engine: Engine, scope: Scope, order: ExportOrder, path: Path) ->
 
     A process that is killed leaves no half of a file at `path`. Memory does not grow with the rows of a table.
 
-    NotFoundError: no such kind, or no such tenant in the scope. UsageError: what the kind does not take, or `path` cannot be
+    The errors of `write_export`; but UsageError: `path` cannot be written.
+    """
+    with _put(path) as part:
+        return write_export(engine, scope, order, part, path.name)
+
+
+def write_export(engine: Engine, scope: Scope, order: ExportOrder, file: Path, name: str) -> dict[str, Any]:
+    """Write a file of that place, and answer the manifest of one of that name; all of one moment of the database.
+
+    NotFoundError: no such kind, or no such tenant in the scope. UsageError: what the kind does not take. OSError: it cannot be
     written.
     """
     kind = kind_named(order.kind)
     check_options(order.kind, order.options)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Within the whole scope: what the database itself is told does not depend on what is asked.
+    with one_moment(engine, scope):
+        exported = kind.read(engine, scope, order)
+        rows, content_sha256 = _write(file, order, exported)
+    digest, size = _digest(file)
+    told = {"name": name, "rows": rows, "bytes": size, "sha256": digest}
+    return manifest_of(order, scope, exported.grounds, told, content_sha256, _made_with(order.form))
+
+
+def write_manifest(manifest: dict[str, Any], path: Path) -> None:
+    """Write it as it is kept, canonical JSON (RFC 8785), in the place of what is at `path`. UsageError: that cannot be written."""
+    with _put(path) as part:
+        _write_pieces(part, [canonical_json(manifest)])
+
+
+@contextmanager
+def _put(path: Path) -> Iterator[Path]:
+    """A file to write, which is at `path` when it is whole."""
     try:
-        # Within the whole scope: what the database itself is told does not depend on what is asked.
-        with one_moment(engine, scope):
-            exported = kind.read(engine, scope, order)
-            rows, content_sha256 = _write(part, order, exported)
-        digest, size = _digest(part)
-        part.replace(path)
+        with begun_file(path.parent) as part:
+            yield part
+            part.replace(path)
     except OSError as error:
-        raise UsageError(f"--out {path}: cannot be written ({error.strerror})") from error
-    finally:
-        part.unlink(missing_ok=True)
-    file = {"name": path.name, "rows": rows, "bytes": size, "sha256": digest}
-    return manifest_of(order, scope, exported.grounds, file, content_sha256, _made_with(order.form))
-
-
-def manifest_bytes(manifest: dict[str, Any]) -> bytes:
-    """As it is kept: canonical JSON (RFC 8785)."""
-    return canonical_json(manifest)
+        raise UsageError(f"--out {path}: cannot be written ({error.strerror or error})") from error
 
 
 def _write(path: Path, order: ExportOrder, exported: Exported) -> tuple[int, str]:

@@ -1,5 +1,6 @@
 """Rows as an XLSX workbook whose bytes depend on nothing but what is in it: one sheet of rows, one that says what they are."""
 
+import io
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -27,10 +28,11 @@ def write_workbook(
     """Write the rows to the first sheet and `facts`, asked for once the rows are written, to the second.
 
     Memory does not grow with the rows. Text is written as text: no cell is a formula. UsageError: more rows than a sheet holds, or
-    the library is not installed.
+    the library is not installed. OSError: it cannot be written.
     """
     try:
         import xlsxwriter
+        from xlsxwriter.exceptions import FileCreateError
     except ModuleNotFoundError as error:
         raise UsageError("format: no XLSX is written here; install rice-stream[reports], or ask for csv") from error
     options = {
@@ -39,32 +41,76 @@ def write_workbook(
         "strings_to_urls": False,
         "strings_to_numbers": False,
     }
-    with xlsxwriter.Workbook(str(path), options) as book:
-        book.set_properties({"created": created.replace(tzinfo=None), "comments": "rice-stream export"})
-        bold = book.add_format({"bold": True})
-        formats = {
-            kind: book.add_format({"num_format": f"0.{'0' * decimals}"}) for kind, decimals in DECIMALS.items()
-        } | {"whole": book.add_format({"num_format": "0"})}
-        sheet = book.add_worksheet("Rows")
-        sheet.freeze_panes(1, 0)
-        for place, column in enumerate(columns):
-            sheet.set_column(place, place, min(max(len(column.name) + 1, _WIDTH_MIN), _WIDTH_MAX))
-        for place, column in enumerate(columns):
-            sheet.write_string(0, place, column.name, bold)
-        number = 0
-        for batch in batches:
-            for values in batch:
-                number += 1
-                if number > ROWS_MAX:
-                    raise UsageError(f"format: a sheet holds {ROWS_MAX} rows; ask for csv or parquet")
-                for place, (column, value) in enumerate(zip(columns, values, strict=True)):
-                    _write(sheet, number, place, column.kind, value, formats)
-        about = book.add_worksheet("About")
-        about.set_column(0, 0, 26)
-        about.set_column(1, 1, 90)
-        for row, (name, said) in enumerate(facts()):
-            about.write_string(row, 0, name, bold)
-            about.write_string(row, 1, said)
+    try:
+        with _WholeWrites(path, "w") as file, xlsxwriter.Workbook(file, options) as book:
+            book.set_properties({"created": created.replace(tzinfo=None), "comments": "rice-stream export"})
+            bold = book.add_format({"bold": True})
+            _write_rows(book, columns, batches, bold)
+            _write_facts(book, facts(), bold)
+    except FileCreateError as error:  # what the system said, in the library's own error
+        raise error.args[0] from error
+
+
+class _WholeWrites(io.FileIO):
+    """A file that says once that it cannot be written: what is begun in it writes its end when it is forgotten, and would say so
+    again where nobody listens."""
+
+    _has_failed = False
+
+    def write(self, data: Any, /) -> int:
+        """All of it."""
+        left = memoryview(data)
+        while len(left) and not self._is_over:
+            try:
+                left = left[super().write(left) :]
+            except OSError:
+                self._has_failed = True
+                raise
+        return len(data)
+
+    def seek(self, *place: int) -> int:
+        """Nowhere, once it is over."""
+        return 0 if self._is_over else super().seek(*place)
+
+    def tell(self) -> int:
+        """Where it is."""
+        return 0 if self._is_over else super().tell()
+
+    def flush(self) -> None:
+        """What is written is written at once."""
+
+    @property
+    def _is_over(self) -> bool:
+        return self._has_failed or self.closed
+
+
+def _write_rows(book: Any, columns: Sequence[ExportColumn], batches: Rows, bold: Any) -> None:
+    formats = {kind: book.add_format({"num_format": f"0.{'0' * decimals}"}) for kind, decimals in DECIMALS.items()} | {
+        "whole": book.add_format({"num_format": "0"})
+    }
+    sheet = book.add_worksheet("Rows")
+    sheet.freeze_panes(1, 0)
+    for place, column in enumerate(columns):
+        sheet.set_column(place, place, min(max(len(column.name) + 1, _WIDTH_MIN), _WIDTH_MAX))
+    for place, column in enumerate(columns):
+        sheet.write_string(0, place, column.name, bold)
+    number = 0
+    for batch in batches:
+        for values in batch:
+            number += 1
+            if number > ROWS_MAX:
+                raise UsageError(f"format: a sheet holds {ROWS_MAX} rows; ask for csv or parquet")
+            for place, (column, value) in enumerate(zip(columns, values, strict=True)):
+                _write(sheet, number, place, column.kind, value, formats)
+
+
+def _write_facts(book: Any, facts: Sequence[tuple[str, str]], bold: Any) -> None:
+    about = book.add_worksheet("About")
+    about.set_column(0, 0, 26)
+    about.set_column(1, 1, 90)
+    for row, (name, said) in enumerate(facts):
+        about.write_string(row, 0, name, bold)
+        about.write_string(row, 1, said)
 
 
 def _write(sheet: Any, row: int, place: int, kind: str, value: Any, formats: dict[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """Records that retention has dropped, for those who go through records of a tenant in the order of their keys."""
 
+from collections.abc import Collection
+
 import numpy as np
 from sqlalchemy import Connection
 
@@ -11,10 +13,17 @@ from rice_stream.store.horizon import records_from_us
 
 
 def dropped_rows(
-    connection: Connection, tenant_key: int, low_us: int, high_us: int, after: bytes | None, limit: int
+    connection: Connection,
+    tenant_key: int,
+    low_us: int,
+    high_us: int,
+    after: bytes | None,
+    limit: int,
+    columns: Collection[str],
 ) -> RecordRows | None:
     """The next records of a tenant from the archive that ended in [low_us, high_us), before the horizon, and whose keys come after
-    one (None: the first ones), at most `limit`; None: there are no more. Those from the horizon on have greater keys.
+    one (None: the first ones), at most `limit`; None: there are no more. Those from the horizon on have greater keys. Of `columns`
+    alone, `ended_at_us` among them.
 
     DamagedArchiveError: a file is not what was written.
     """
@@ -23,7 +32,7 @@ def dropped_rows(
     if not files:
         return None
     low, high = (key_bytes(bound) for bound in key_bounds("sqlite", low_us, high_us))
-    reader = open_rows(files)
+    reader = open_rows(files, columns)
     includes = after is None or after < low
     while (rows := reader.after(low if after is None or includes else after, limit, includes=includes)) is not None:
         if rows.event_keys[0].tobytes() >= high:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from rice_stream.instants import SECOND_US
+from rice_stream.instants import SECOND_US, SLOT_S
 from rice_stream.store import schema
 from rice_stream.store.event_key_columns import column_key, key_bounds, key_bytes
 from rice_stream.store.horizon import records_from_us
@@ -100,19 +100,36 @@ def dropped_by_tenant(
 
 
 def first_gap_us(connection: Connection, tenant_keys: Sequence[int], low_us: int, high_us: int) -> int | None:
-    """The first instant of [low_us, high_us) from which on records of some of the tenants have been dropped that are not in the
-    archive; None: there is none. Of days that have no totals nothing was dropped."""
+    """The first of `gaps_us`; None: there is none."""
+    return min(gaps_us(connection, tenant_keys, low_us, high_us).values(), default=None)
+
+
+def gaps_us(connection: Connection, tenant_keys: Sequence[int], low_us: int, high_us: int) -> dict[int, int]:
+    """By tenant, where there is one, the first instant of [low_us, high_us), or the quarter hour that begins there, from which on
+    records have been dropped that are not in the archive. Of quarter hours without totals nothing was dropped."""
     horizon_us = min(records_from_us(connection), high_us)
-    covered_us = dict.fromkeys(tenant_keys, low_us)
-    for month in sorted(archived_months(connection), key=lambda each: each.low_us):
-        if month.tenant_key in covered_us and month.low_us <= covered_us[month.tenant_key] < month.high_us:
-            covered_us[month.tenant_key] = month.high_us
-    days = schema.tenant_day_total
-    for tenant_key, covered in covered_us.items():
-        within = (days.c.day_start_s >= covered // SECOND_US) & (days.c.day_start_s < -(-horizon_us // SECOND_US))
-        query = select(days.c.tenant_key).where(days.c.tenant_key == tenant_key, within).limit(1)
-        if covered < horizon_us and connection.execute(query).first() is not None:
-            return covered
+    months: dict[int, list[ArchivedMonth]] = {}
+    for month in archived_months(connection):
+        months.setdefault(month.tenant_key, []).append(month)
+    found = {key: _gap_us(connection, key, months.get(key, []), low_us, horizon_us) for key in tenant_keys}
+    return {key: gap_us for key, gap_us in found.items() if gap_us is not None}
+
+
+def _gap_us(
+    connection: Connection, tenant_key: int, months: Sequence[ArchivedMonth], low_us: int, horizon_us: int
+) -> int | None:
+    slots = schema.slot_total.c
+    while low_us < horizon_us:
+        low_s, high_s = low_us // SECOND_US // SLOT_S * SLOT_S, -(-horizon_us // SECOND_US)
+        within = (slots.slot_start_s >= low_s) & (slots.slot_start_s < high_s)
+        first_s = connection.scalar(select(func.min(slots.slot_start_s)).where(slots.tenant_key == tenant_key, within))
+        if first_s is None:
+            return None
+        first_us: int = max(first_s * SECOND_US, low_us)
+        ends_us = [each.high_us for each in months if each.low_us <= first_us < each.high_us]
+        if not ends_us:
+            return first_us
+        low_us = max(ends_us)
     return None
 
 

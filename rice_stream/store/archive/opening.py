@@ -1,7 +1,7 @@
 """Readers of files, for those who need none until retention has dropped something: what reads Parquet takes a while to load, and
 is an extra of the package."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from rice_stream.store.archive.reading import ArchivedRows
 
 
-def open_rows(files: Sequence[ArchivedFile], *, with_ids: bool = False) -> "ArchivedRows":
-    """Records of files, with all columns. UsageError: nothing is installed that reads them."""
+def open_rows(
+    files: Sequence[ArchivedFile], columns: Collection[str] | None = None, *, with_ids: bool = False
+) -> "ArchivedRows":
+    """Records of files, with these columns of numbers (None: all). UsageError: nothing is installed that reads them."""
     with _installed():
         from rice_stream.store.archive.columns import NUMBERS
         from rice_stream.store.archive.reading import ArchivedRows
-    return ArchivedRows(files, list(NUMBERS), with_ids=with_ids)
+    return ArchivedRows(files, list(NUMBERS) if columns is None else columns, with_ids=with_ids)
 
 
 def groups_of_file(file: ArchivedFile, key: bytes | None, *, backwards: bool) -> Iterator["RecordRows"]:

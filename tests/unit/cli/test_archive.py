@@ -44,6 +44,8 @@ def test_what_is_missing_is_said(closed: Shell) -> None:
     """Which months, and where to."""
     for arguments, why in [
         ((), "say which months"),
+        (("--before", "soon", "--warehouse", "x"), "'soon' is no month"),
+        (("--before", "2026-11", "--warehouse", "/proc/x"), "cannot be written ([Errno 2]"),
         (("--month", "2026-10"), "say which months"),
         (("--before", "2026-11"), "RICE_ARCHIVE_WAREHOUSE is not set"),
         (("--tenant", "acme", "--month", "2026-11", "--warehouse", "x"), "is not closed and signed"),
@@ -51,3 +53,5 @@ def test_what_is_missing_is_said(closed: Shell) -> None:
         refused = closed.run("archive", *arguments)
         assert refused.exit_code == 2
         assert why in refused.stderr
+    nowhere = closed.run("archive", "--before", "2026-11", RICE_ARCHIVE_WAREHOUSE="")
+    assert "RICE_ARCHIVE_WAREHOUSE: must name a folder" in nowhere.stderr

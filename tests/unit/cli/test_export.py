@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from tests.support.cli_running import Shell
 
@@ -121,7 +122,8 @@ main()
 
 
 def test_a_process_that_is_killed_leaves_the_file_of_before(ledger: Shell) -> None:
-    """With kill -9 when the new one is written and not yet in its place; the next run makes it whole."""
+    """With kill -9 when the new one is written and not yet in its place; the next run makes it whole, and takes away what the
+    other one had begun."""
     out = ledger.directory / "month.csv"
     asked = ("export", "chargeback", "--tenant", "acme", "--month", MONTH, "--out", str(out))
     out.write_text("of before")
@@ -132,5 +134,12 @@ def test_a_process_that_is_killed_leaves_the_file_of_before(ledger: Shell) -> No
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert out.read_text() == "of before"
     assert not (ledger.directory / "month.csv.manifest.json").exists()
+    assert len(left_in(ledger.directory)) == 1
     assert ledger.json(*asked)["rows"] == 1
     assert out.read_text().startswith("tenant_id,")
+    assert left_in(ledger.directory) == []
+
+
+def left_in(folder: Path) -> list[Path]:
+    """What exports have begun there, and not finished."""
+    return list(folder.glob(".rice-export.*"))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from rice_stream.api.reads.exports import MEDIA_TYPES
+from rice_stream.reports.exports.kinds import KINDS
 from tests.support.api_running import Api
 from tests.support.cli_running import Shell
 
@@ -32,7 +34,19 @@ def test_the_file_is_the_commands(api: Api, ledger: Shell, form: str) -> None:
     assert answer.headers["rice-content-sha256"] == said["content_sha256"]
     assert answer.headers["rice-as-of"] == document["as_of"]
     assert answer.headers["content-disposition"] == f'attachment; filename="chargeback-{MONTH}.{form}"'
-    assert list(Path(tempfile.gettempdir()).glob("rice-export-*")) == []
+    assert list(Path(tempfile.gettempdir()).glob(".rice-export.*")) == []
+
+
+def test_every_kind_is_given_in_each_of_its_formats(api: Api) -> None:
+    """As what it is, and as of one instant all of them say the same."""
+    for kind, made in KINDS.items():
+        as_of, digests = "", set()
+        for form in made.forms:
+            answer = api.get(f"/v1/exports/{kind}?tenant=acme&month={MONTH}&format={form}{as_of}")
+            assert (answer.status, answer.headers["content-type"]) == (200, MEDIA_TYPES[form]), (kind, form)
+            as_of = f"&as_of={answer.headers['rice-as-of']}"
+            digests.add(answer.headers["rice-content-sha256"])
+        assert len(digests) == 1, kind
 
 
 def test_what_is_anothers_or_cannot_be_made_is_a_problem(api: Api) -> None:
