@@ -59,6 +59,20 @@ BARS = (
 )
 
 
+ALL_OF_THEM_S = 25 * 60
+"""How long `make bench` may take."""
+
+
+def too_long(took_s: Mapping[str, int]) -> list[str]:
+    """A sentence where benchmarks took longer together than all of them may, with those that took longest."""
+    whole_s = sum(took_s.values())
+    if whole_s <= ALL_OF_THEM_S:
+        return []
+    longest = sorted(took_s, key=lambda name: -took_s[name])[:5]
+    told = ", ".join(f"{name} {took_s[name]} s" for name in longest)
+    return [f"all of it took {whole_s / 60:.1f} min, asked for at most {ALL_OF_THEM_S / 60:.0f}: {told}"]
+
+
 def missed(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     """A sentence for each row that is beyond its bar."""
     return [

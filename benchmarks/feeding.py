@@ -17,6 +17,8 @@ from benchmarks.traffic import TENANTS, events, stamp
 
 _TICK_S = 0.02
 _TEMPLATES = 5_000
+_AT_ONCE = 2_000
+"""Events with the same end."""
 
 
 @contextmanager
@@ -38,14 +40,27 @@ def _feed(bootstrap_servers: str, rate: int, tenants: int) -> None:
     parts = [_parts(value) for _, value in events(_TEMPLATES, seed=2, tenants=tenants)]
     began, sent = time.perf_counter(), 0
     while True:
-        until = int(rate * (time.perf_counter() - began))
+        due = int(rate * (time.perf_counter() - began))
+        until = min(due, sent + _AT_ONCE)
         now = stamp(datetime.now(UTC)).encode()
         for number in range(sent, until):
             head, middle, tail = parts[number % _TEMPLATES]
-            producer.produce(TOPIC, b"%s%012x-fed%s%s%s" % (head, number, middle, now, tail))
+            _send(producer, b"%s%012x-fed%s%s%s" % (head, number, middle, now, tail))
         sent = until
         producer.poll(0)
-        time.sleep(_TICK_S)
+        if until == due:
+            time.sleep(_TICK_S)
+
+
+def _send(producer: Producer, value: bytes) -> None:
+    """Once there is room for it: more than the broker takes is not sent."""
+    while True:
+        try:
+            producer.produce(TOPIC, value)
+        except BufferError:
+            producer.poll(_TICK_S)
+        else:
+            return
 
 
 def _parts(value: bytes) -> tuple[bytes, bytes, bytes]:

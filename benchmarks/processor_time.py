@@ -1,4 +1,5 @@
-"""Processor time of the processes of a stack: by thread of the worker, by kind of PostgreSQL's processes, of the broker.
+"""Processor time of the processes of a stack: by thread of the worker, by kind of PostgreSQL's processes, of the broker by what its
+threads do.
 
 python -m benchmarks.processor_time ARGUMENT ...     runs `rice-stream ARGUMENT ...` with named threads, which /proc then shows
 """
@@ -17,6 +18,12 @@ import psutil
 _PR_SET_NAME = 15
 _NAMES = {"rice-prepare": "prepare", "rice-commit": "commit", "asyncio": "threads for waiting", "rice-health": "health"}
 """What the beginning of a thread's name means; the first thread is the loop, every other one is listed by its name."""
+
+
+_COMPILING = ("C1 Compiler", "C2 Compiler")
+COMPILERS = "broker: compilers"
+"""What the broker's machine spends on compiling its code: a third of all in the first minutes, nothing in a broker that has run for
+an hour."""
 
 
 class Used(NamedTuple):
@@ -55,6 +62,11 @@ def between(before: Usage, after: Usage) -> Usage:
     }
 
 
+def running(usage: Usage) -> Usage:
+    """Without what only a broker that has just started needs."""
+    return {part: used_ for part, used_ in usage.items() if part != COMPILERS}
+
+
 def by_process(usage: Usage) -> dict[str, Used]:
     """The same, added up over the parts."""
     found: defaultdict[str, Used] = defaultdict(Used)
@@ -83,6 +95,8 @@ def _part(name: str, title: str, thread: str, *, is_first: bool) -> str:
     if name == "postgres":
         kind = title.partition("postgres: ")[2]
         return "sessions" if "[" in kind else " ".join(kind.split()[:2]) or "postmaster"
+    if name == "broker":
+        return COMPILERS.partition(": ")[2] if thread.startswith(_COMPILING) else "all but compilers"
     if name != "worker":
         return "all"
     if is_first:

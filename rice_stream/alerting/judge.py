@@ -5,7 +5,7 @@ sweep, of this worker or another, judges the same totals.
 """
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from rice_stream.budgets.announcement import alert_event
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.early_warning import RecentStretch, judge_early, stretches_to_ask
 from rice_stream.budgets.periods import Period
+from rice_stream.budgets.room import Room, narrowest, room_of
 from rice_stream.budgets.rules import due_periods, judge
 from rice_stream.budgets.states import BudgetState, Consumed, Transition
 from rice_stream.errors import RiceError
@@ -33,11 +34,14 @@ _NOT_JUDGED = (RiceError, ValueError, TypeError, ArithmeticError)
 
 
 class Judgement(NamedTuple):
-    """How many changes were put into the outbox, of how many budgets, and the budgets that could not be judged."""
+    """How many changes were put into the outbox, of how many budgets, the budgets that could not be judged, and what tenants may
+    yet consume before anything else changes."""
 
     changes: int
     budgets: int
     unreadable: list[UnreadableBudget]
+    rooms: dict[str, Room]
+    """By tenant_id, of those that have budgets: as of when judging began."""
 
 
 class Judge:
@@ -59,7 +63,7 @@ class Judge:
             for first in range(0, len(changing), _CHANGES_AT_ONCE)
         )
         count = len(stored.readable) + len(stored.unreadable)
-        return Judgement(changes, count, [*stored.unreadable, *unjudged])
+        return Judgement(changes, count, [*stored.unreadable, *unjudged], _rooms(verdicts))
 
     def has_budgets(self) -> bool:
         """Whether any tenant has a budget."""
@@ -97,6 +101,16 @@ class _Verdict(NamedTuple):
     before: BudgetState
     state: BudgetState
     transitions: list[Transition]
+    room: Room
+
+
+def _rooms(verdicts: Iterable[_Verdict]) -> dict[str, Room]:
+    """What each tenant's budgets leave."""
+    found: dict[str, Room] = {}
+    for verdict in verdicts:
+        tenant_id = verdict.budget.tenant_id
+        found[tenant_id] = narrowest((found[tenant_id], verdict.room)) if tenant_id in found else verdict.room
+    return found
 
 
 def _judged(
@@ -163,7 +177,7 @@ def _verdict(
     for period, consumed in amounts:
         state, changes = judge(budget, state, consumed, period, now)
         transitions += changes
-    return _Verdict(_id_of(budget), budget, before, state, transitions)
+    return _Verdict(_id_of(budget), budget, before, state, transitions, room_of(budget, amounts))
 
 
 def _unjudged(budget: Budget, error: Exception) -> UnreadableBudget:

@@ -43,6 +43,8 @@ class NameTable:
 
     def __init__(self, dimensions: KeyGiver) -> None:
         self._dimensions = dimensions
+        self.tenant_ids: dict[int, str] = {}
+        """By key, of all tenants that were looked up."""
         self._clear_attributions()
         self._principals: dict[str, dict[tuple[int, str | None], int]] = {"user": {}, "api_key": {}}
         self._cleared_at_us = 0
@@ -170,6 +172,7 @@ class NameTable:
 
     def _add(self, attributions: list[_Attribution]) -> None:
         tenants = self._dimensions.tenants(sorted({a[0] for a in attributions}))
+        self.tenant_ids |= {key: tenant_id for tenant_id, key in tenants.items()}
         said = [
             AttributionIdentity(tenants[t], team or "", project or "", source or "")
             for t, team, project, source in map(_as_said, attributions)

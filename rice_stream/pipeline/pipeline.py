@@ -5,7 +5,6 @@ through here.
 The two may run in different threads, so that the next batch is decoded while this one commits.
 """
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -28,12 +27,14 @@ from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.live_intensity import LiveLookup, no_live_feed
 from rice_stream.meter.requests import TokenDefaults, requests_of
 from rice_stream.pipeline.admission import EventAdmission
-from rice_stream.pipeline.chunks import BatchParts, Chunk, Counted, Place, check_opened, progress_of
+from rice_stream.pipeline.chunks import BatchParts, Chunk, check_opened, progress_of
 from rice_stream.pipeline.contexts import ContextTable
+from rice_stream.pipeline.making import BatchInMaking
 from rice_stream.pipeline.measured import with_metered_energy
 from rice_stream.pipeline.names import NameTable
 from rice_stream.pipeline.repeats import repeats_of
 from rice_stream.pipeline.taken_factors import StatedFactors
+from rice_stream.pipeline.tenant_amounts import TenantAmounts, amounts_by_tenant
 from rice_stream.quantities import AMOUNT_COLUMNS, MARKET_COLUMN, UNKNOWN, Ints
 from rice_stream.store.batch import Batch, CommitResult, PartitionProgress, Records
 from rice_stream.store.dimensions import KeyGiver
@@ -121,25 +122,37 @@ class Pipeline:
 
     def prepare_some(self, chunks: Sequence[Chunk], received_at_us: int, *, items_max: int | None) -> Prepared:
         """The same, up to `items_max` events and refused items: the rest is left for the next batch."""
+        making = self.begin(received_at_us)
+        self.add(making, chunks, received_at_us, items_max=items_max)
+        return self.made(making, received_at_us)
+
+    def begin(self, received_at_us: int) -> BatchInMaking:
+        """A batch of nothing so far, by the rules of this moment."""
         self._names.trim(received_at_us)
         self._contexts.trim()
         rules = self._rules(received_at_us, anew=self._rules_changed)
-        formats = rules.formats
         self._rules_changed = False
-        self.formats = formats
-        check_opened(chunks, formats)
+        self.formats = rules.formats
         self._contexts.use(rules.mappings, rules.factor_sets)
+        return BatchInMaking(rules)
+
+    def goes_on(self, making: BatchInMaking, received_at_us: int) -> bool:
+        """Whether the rules are still those that the batch was begun by: then more can be added to it."""
+        return not self._rules_changed and self._rules(received_at_us).reads_as(making.rules)
+
+    def add(
+        self, making: BatchInMaking, chunks: Sequence[Chunk], received_at_us: int, *, items_max: int | None
+    ) -> Sequence[KeyedEvents]:
+        """Decode chunks and look their names up; returns what they bring. What is not added where the batch has `items_max` items
+        is left."""
+        check_opened(chunks, making.rules.formats)
         parts: list[KeyedEvents | None] = []
         unknown: list[tuple[int, EventColumns, int]] = []
-        refused: list[Refused] = []
-        ignored: Counter[tuple[str, str]] = Counter()
-        counted: defaultdict[Place, Counted] = defaultdict(Counted)
-        numbers: dict[Place, int] = {}
-        given = BatchParts(chunks, formats, items_max)
+        given = BatchParts(chunks, making.rules.formats, None if items_max is None else items_max - making.items)
         for chunk, block, tally in given:
-            number = numbers.setdefault(chunk.place, len(numbers))
+            number = making.numbers.setdefault(chunk.place, len(making.numbers))
             columns, decoded, older = self._admission.admit(block.columns, block.decoded, received_at_us)
-            columns = rules.charging.charge(rules.mappings.rename_tenants(columns))
+            columns = making.rules.charging.charge(making.rules.mappings.rename_tenants(columns))
             columns = self._stated.taken(columns, decoded.records, chunk.said_on or chunk.topic)
             try:
                 parts.append(self._keyed(columns, number, received_at_us))
@@ -147,16 +160,32 @@ class Pipeline:
                 # New names: asked for together, when all blocks are decoded.
                 unknown.append((len(parts), columns, number))
                 parts.append(None)
-            refused += [_located(item, chunk) for item in decoded.refused]
-            ignored.update(decoded.ignored)
-            counted[chunk.place].add(len(columns), count_items(decoded.refused), tally, older)
+            making.refused += [_located(item, chunk) for item in decoded.refused]
+            making.ignored.update(decoded.ignored)
+            making.counted[chunk.place].add(len(columns), count_items(decoded.refused), tally, older)
         self._learn([columns for _, columns, _ in unknown])
         for position, columns, number in unknown:
             parts[position] = self._keyed(columns, number, received_at_us)
         keyed = [part for part in parts if part is not None]
-        batch = self._batch(keyed, refused, progress_of(given.taken, counted), received_at_us)
-        batch = replace(batch, ignored=ignored, rules=rules.known)
-        return Prepared(batch, given.taken, given.left)
+        making.parts += keyed
+        making.taken += given.taken
+        making.left = given.left
+        return keyed
+
+    def added_to_tenants(self, parts: Sequence[KeyedEvents]) -> TenantAmounts | None:
+        """What these events add to their tenants' totals, at most, as some may be known already; None: as `amounts_by_tenant`."""
+        return self.adds_to_tenants(self._records(concatenate(parts))) if parts else {}
+
+    def adds_to_tenants(self, records: Records) -> TenantAmounts | None:
+        """The same of records of a batch. Any thread may ask."""
+        return amounts_by_tenant(records, self._names.tenant_ids)
+
+    def made(self, making: BatchInMaking, received_at_us: int) -> Prepared:
+        """The batch, estimated and in the order of its keys."""
+        progress = progress_of(making.taken, making.counted)
+        batch = self._batch(making.parts, making.refused, progress, received_at_us)
+        batch = replace(batch, ignored=making.ignored, rules=making.rules.known)
+        return Prepared(batch, making.taken, making.left)
 
     def forget(self) -> None:
         """After a failure of `prepare` that nothing foresaw: names and kinds at hand may be half learnt, so ask again."""

@@ -1,7 +1,7 @@
 """Adding sums to totals tables: what batches and corrections do alike, in the order of keys, so that neither waits for ever."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from rice_stream.meter.amounts import Totals
 from rice_stream.quantities import Ints
 from rice_stream.store.copy_stream import integers_stream
-from rice_stream.store.scratch import ADDED_TYPES, DIMENSIONS, added_rows_sql, added_table
+from rice_stream.store.scratch import ADDED_TYPES, DIMENSIONS, CopiedRows, added_rows_sql, added_table
 from rice_stream.store.statements import add_totals_sql
 from rice_stream.store.totals_tables import TOTALS_TABLES, TotalsTable
 
@@ -21,15 +21,40 @@ def copy_to_totals(cursor: Any, totals: Mapping[TotalsTable, Totals], *, correct
     added = {table: sums for table, sums in totals.items() if len(sums)}
     if not added:
         return
+    rows = copied_rows(added)
     with cursor.copy(f"COPY {added_table()} FROM STDIN (FORMAT BINARY)") as copy:
-        copy.write(integers_stream(_columns(added), list(ADDED_TYPES.values())))
+        own = {table: sums for table, sums in added.items() if rows[table].of == table}
+        copy.write(integers_stream(_columns(own), list(ADDED_TYPES.values())))
     # In key order, table by table: no two workers lock in different orders.
-    cursor.execute("; ".join(_adding_sql(table, corrects=corrects) for table in added), prepare=False)
+    cursor.execute("; ".join(_adding_sql(table, rows[table], corrects=corrects) for table in added), prepare=False)
 
 
-@cache
-def _adding_sql(table: TotalsTable, *, corrects: bool) -> str:
-    return add_totals_sql(table, added_rows_sql(table, corrects=corrects), corrects=corrects)
+def copied_rows(added: Mapping[TotalsTable, Totals]) -> dict[TotalsTable, CopiedRows]:
+    """Of each table, which rows are copied for it: those of shorter buckets serve longer ones too where all lie in one bucket, as
+    those of nearly all small batches do. Then they are in the same order as well."""
+    rows: dict[TotalsTable, CopiedRows] = {}
+    # Months come after days, and days after what they add up.
+    for table, totals in added.items():
+        finer = table.finer
+        if finer is not None and finer in rows and _differ_in_when_alone(totals, added[finer]):
+            rows[table] = CopiedRows(rows[finer].of, int(totals.keys[0, 1]))
+        else:
+            rows[table] = CopiedRows(table)
+    return rows
+
+
+def _differ_in_when_alone(some: Totals, others: Totals) -> bool:
+    """Whether both are the same sums, of one bucket each."""
+    if some.keys.shape != others.keys.shape:
+        return False
+    in_one_bucket = all((totals.keys[:, 1] == totals.keys[0, 1]).all() for totals in (some, others))
+    same = in_one_bucket and (some.keys[:, 0] == others.keys[:, 0]).all()
+    return bool(same and (some.keys[:, 2:] == others.keys[:, 2:]).all() and (some.sums == others.sums).all())
+
+
+@lru_cache(maxsize=256)
+def _adding_sql(table: TotalsTable, rows: CopiedRows, *, corrects: bool) -> str:
+    return add_totals_sql(table, added_rows_sql(table, rows, corrects=corrects), corrects=corrects)
 
 
 def _columns(added: Mapping[TotalsTable, Totals]) -> list[Ints]:

@@ -78,6 +78,16 @@ class IdentityRules(NamedTuple):
     charging: Charging = NO_CHARGING
     """Whom within their tenants events are charged to: of the mappings."""
 
+    def reads_as(self, other: "IdentityRules") -> bool:
+        """Whether nothing has changed between the two that a batch is prepared by: rules keep what stays as it is."""
+        unchanged = (
+            (self.formats, other.formats),
+            (self.mappings, other.mappings),
+            (self.factor_sets, other.factor_sets),
+            (self.charging, other.charging),
+        )
+        return all(one is another for one, another in unchanged)
+
 
 class RulesAt(Protocol):
     """Where rules come from."""

@@ -6,6 +6,7 @@ across an upgrade has tables of the shape before.
 """
 
 from functools import cache
+from typing import NamedTuple
 
 from rice_stream.quantities import MEASURES
 from rice_stream.store.probe import PROBE_COLUMNS
@@ -40,12 +41,20 @@ ADDED_TYPES = {
 what it is added to."""
 
 
-def added_rows_sql(totals: TotalsTable, *, corrects: bool = False) -> str:
+class CopiedRows(NamedTuple):
+    """Rows that were copied for one table; of another one, whose rows differ in when alone, all of them begin at `start_s`."""
+
+    of: TotalsTable
+    start_s: int | None = None
+
+
+def added_rows_sql(totals: TotalsTable, copied: CopiedRows, *, corrects: bool = False) -> str:
     """What is added to a table, in its columns' order; with `corrects` once more, as what corrections add. The rows were copied in
     key order, and are read back in it."""
-    names = ["tenant_key", "start_s", *DIMENSIONS[: len(totals.dimensions)], *MEASURES]
+    start = "start_s" if copied.start_s is None else f"{copied.start_s}::int8"
+    names = ["tenant_key", start, *DIMENSIONS[: len(totals.dimensions)], *MEASURES]
     names += MEASURES if corrects and totals.tells_reported else ()
-    return f"SELECT {', '.join(names)} FROM {added_table()} WHERE added_to = {TOTALS_TABLES.index(totals)}"
+    return f"SELECT {', '.join(names)} FROM {added_table()} WHERE added_to = {TOTALS_TABLES.index(copied.of)}"
 
 
 def make_scratch_sql() -> str:

@@ -30,16 +30,18 @@ from rice_stream.store.topic_progress import has_events
 from rice_stream.worker import fetch_pacing, inner_names
 from rice_stream.worker.alerts_topic import AlertsTopic
 from rice_stream.worker.batch_pace import BatchPace
-from rice_stream.worker.batches import BatchLoop, BatchTimes
+from rice_stream.worker.batches import BatchLoop
 from rice_stream.worker.credentials import broker_credentials, broker_urls
 from rice_stream.worker.deadline import StopDeadline, stop_limit_s
 from rice_stream.worker.delivery_watch import DeliveryWatch
 from rice_stream.worker.event_id_upkeep import keep_event_ids_listed
+from rice_stream.worker.headroom import Headroom
 from rice_stream.worker.health import Heartbeat, Showable, Telemetry, served_over_http
+from rice_stream.worker.held_chunks import BatchTimes
 from rice_stream.worker.intake import Intake, fetched_chunk
 from rice_stream.worker.ledger_clock import open_ledger_clock
 from rice_stream.worker.metrics import Metrics
-from rice_stream.worker.partition_guard import PartitionGuard
+from rice_stream.worker.partition_guard import guard_of
 from rice_stream.worker.partitions_ahead import keep_partitions_ahead
 from rice_stream.worker.relay import Relay
 from rice_stream.worker.retention import Retention, retention_days
@@ -96,6 +98,8 @@ def create_app(settings: Settings, pace: BatchPace) -> faust.App:
 class Worker:
     """One worker process: `await run()` returns when it was asked to stop and everything it had is stored and acked."""
 
+    _all_partitions: frozenset[tuple[str, int]] = frozenset()
+
     def __init__(
         self,
         settings: Settings,
@@ -125,6 +129,7 @@ class Worker:
         self._relay = Relay(
             engine, alerts.publish, self._telemetry, interval_s=settings.budget_sweep_s, now_us=self._clock.now_us
         )
+        headroom = Headroom(self._clock.now, self._reads_all)
         self._sweep = BudgetSweep(
             judge,
             sweep_lease(engine, settings.budget_sweep_s),
@@ -132,6 +137,7 @@ class Worker:
             sweep_s=settings.budget_sweep_s,
             interval_s=settings.budget_judge_interval_s,
             pace=pace,
+            headroom=headroom,
             on_change=self._relay.wake,
             now=self._clock.now,
         )
@@ -141,16 +147,12 @@ class Worker:
             self._intake,
             pipeline,
             self._telemetry,
-            guard=PartitionGuard(
-                ratio_max=settings.quarantine_ratio_max,
-                records_min=settings.quarantine_ratio_events_min,
-                clock=time.monotonic,
-                has_good=has_events(engine, settings.events_topics),
-            ),
+            guard=guard_of(settings, has_good=has_events(engine, settings.events_topics)),
             set_aside=self._set_aside,
-            times=BatchTimes(lambda: pace.wait_s, settings.store_retry_s),
+            times=BatchTimes(lambda: pace.wait_s, settings.store_retry_s, lambda: pace.wait_max_s),
             on_commit=self._committed,
             now_us=self._clock.now_us,
+            headroom=headroom,
         )
         events = self._app.topic(
             *settings.events_topics, value_type=bytes, value_serializer="raw", key_serializer="raw"
@@ -238,6 +240,10 @@ class Worker:
         consumer: Any = self._app.consumer  # ours, from the transport
         consumer.set_aside(TP(*place), seconds)
 
+    def _reads_all(self) -> bool:
+        consumer: Any = self._app.consumer  # ours, from the transport
+        return bool(self._all_partitions) and self._all_partitions <= consumer.assigned
+
     def _committed(self, result: CommitResult) -> None:
         self._sweep.touch(result.tenants)
         self._batches_committed += 1
@@ -254,6 +260,7 @@ class Worker:
         consumer: Any = self._app.consumer  # ours, from the transport
         self._batches.gave_away(tuple(tp) for tp in self._had - consumer.assigned)
         self._had = consumer.assigned
+        self._all_partitions = frozenset(lags)
         own = [lags.get((tp.topic, tp.partition), 0) for tp in consumer.assigned if not consumer.is_aside(tp)]
         if any(own):
             self._telemetry.heartbeat.waiting()

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from rice_stream.pipeline.chunks import Chunk, Place
 from rice_stream.pipeline.culprits import is_culprits
@@ -22,7 +22,9 @@ from rice_stream.store.engine import StoreUnavailableError
 from rice_stream.store.failures import NotStorableError
 from rice_stream.store.identity_rules import RulesChangedError
 from rice_stream.worker.batch_spans import BatchSpans, ended, say_outcome
+from rice_stream.worker.headroom import NO_HEADROOM, Headroom
 from rice_stream.worker.health import Telemetry
+from rice_stream.worker.held_chunks import BatchTimes, HeldChunks
 from rice_stream.worker.intake import FetchedChunk, Intake
 from rice_stream.worker.isolation import Isolation
 from rice_stream.worker.partition_guard import PartitionGuard, Pause
@@ -36,14 +38,6 @@ _OTHERS_FIRST_S = 0.002
 """A backlog's next batch begins before what is left to do after a transaction."""
 _BACKOFF_FIRST_S = 0.1
 _BACKOFF_MAX_S = 5.0
-
-
-class BatchTimes(NamedTuple):
-    """`wait_s` says how long after the last batch the next is made without a backlog; `store_retry_s`: how long a failing store
-    is tried again."""
-
-    wait_s: Callable[[], float]
-    store_retry_s: float
 
 
 @dataclass(slots=True)
@@ -73,8 +67,10 @@ class BatchLoop:
         times: BatchTimes,
         on_commit: Callable[[CommitResult], None],
         now_us: Callable[[], int] | None = None,
+        headroom: Headroom | None = None,
     ) -> None:
-        """`now_us` says when a batch is received, in epoch microseconds; None: the machine's clock does."""
+        """`now_us` says when a batch is received, in epoch microseconds; None: the machine's clock does. `headroom` None: nothing
+        waits for what follows."""
         self._intake = intake
         self._pipeline = pipeline
         self._metrics = telemetry.metrics
@@ -85,6 +81,7 @@ class BatchLoop:
         self._times = times
         self._on_commit = on_commit
         self._now_us = now_us or (lambda: time.time_ns() // 1000)
+        self._held = HeldChunks(pipeline, intake, headroom or NO_HEADROOM, times, self._now_us)
         self._prepare_thread = ThreadPoolExecutor(1, "rice-prepare")
         self._commit_thread = ThreadPoolExecutor(1, "rice-commit")
         self._recent_ids = RecentIds()
@@ -100,11 +97,13 @@ class BatchLoop:
         storing = StoringBatches()
         left: list[FetchedChunk] = []
         try:
-            while fetched := left or await self._intake.take(wait_s=self._times.wait_s()):
+            while fetched := left or await self._held.following():
                 self._heartbeat.waiting()
                 fetched = self._without_waiting(fetched)
                 if not fetched:
                     left = []
+                    continue
+                if storing.is_idle and not left and await self._held.keeps(fetched, self._prepare_thread):
                     continue
                 span = self._spans.begin(fetched)
                 work, left = await self._work(fetched, span)
@@ -181,7 +180,7 @@ class BatchLoop:
     def _prepare_some(self, chunks: Sequence[Chunk]) -> Prepared:
         with self._metrics.prepare_seconds.time():
             try:
-                return self._pipeline.prepare_some(chunks, self._now_us(), items_max=self._intake.events_max)
+                return self._held.prepare(chunks)
             except Exception as error:
                 if is_culprits(error):
                     self._pipeline.forget()
@@ -259,6 +258,7 @@ class BatchLoop:
         self._heartbeat.advanced(still_waiting=still_waiting)
         self._metrics.committed(batch, result)
         self._metrics.repeated_ids.inc(self._recent_ids.count_repeated(result.recorded_keys))
+        self._held.committed(batch)
         self._on_commit(result)
         return result
 

@@ -100,9 +100,14 @@ class Intake:
             self._bytes += fetched.size_bytes
             self._changed.notify_all()
 
-    async def take(self, *, wait_s: float) -> list[FetchedChunk]:
+    @property
+    def is_closed(self) -> bool:
+        """Whether no more will come."""
+        return self._closed
+
+    async def take(self, *, wait_s: float, until_s: float | None = None) -> list[FetchedChunk]:
         """The chunks of the next batch, up to about `events_max` records and `bytes_max` bytes; empty only when the intake
-        is closed.
+        is closed, or when nothing has come by `until_s` of the loop's clock.
 
         With a backlog it returns at once. Without one there are `wait_s` between two batches, which keeps transactions few at
         the price of that much latency; what comes after a quiet while, or at the end of a backlog, waits only for what was
@@ -110,7 +115,11 @@ class Intake:
         """
         loop = asyncio.get_running_loop()
         async with self._changed:
-            await self._changed.wait_for(lambda: self._records or self._closed)
+            try:
+                async with asyncio.timeout_at(until_s):
+                    await self._changed.wait_for(lambda: self._records or self._closed)
+            except TimeoutError:
+                return []
             if not self._is_full() and not self._closed:
                 together_s = min(wait_s, TOGETHER_S)
                 after_backlog = 2 * self._taken_records > self.events_max

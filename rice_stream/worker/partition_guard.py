@@ -5,12 +5,14 @@ into quarantine and acknowledged. Then it goes on all the same, for as many reco
 again; the waits grow up to a minute. So a producer's garbage delays its own partition, and stops nothing.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from rice_stream.pipeline.chunks import Place
 from rice_stream.pipeline.refusal_limit import RefusalWindow, nothing_good, taken_and_refused
+from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.batch import Batch
 
 PAUSE_FIRST_S = 5.0
@@ -108,6 +110,12 @@ class PartitionGuard:
     def forget(self, place: Place) -> None:
         """It is another worker's now."""
         self._watched.pop(place, None)
+
+
+def guard_of(settings: Settings, *, has_good: bool) -> PartitionGuard:
+    """As the settings say, by this machine's clock."""
+    ratio_max, records_min = settings.quarantine_ratio_max, settings.quarantine_ratio_events_min
+    return PartitionGuard(ratio_max=ratio_max, records_min=records_min, clock=time.monotonic, has_good=has_good)
 
 
 def _settle(watched: _Watched, taken: int, refused: int) -> None:

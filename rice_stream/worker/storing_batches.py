@@ -13,6 +13,11 @@ class StoringBatches:
         self._whole: list[asyncio.Task[None]] = []
         """Storing each batch that is not known to be done with all of it, metrics and acknowledgements, in their order."""
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether all of them are known to be done."""
+        return not self._whole
+
     def begin(self, store: Callable[[asyncio.Future[None]], Coroutine[None, None, None]]) -> None:
         """Store a batch; `store` may say that its transaction is done before it ends itself. The one before has to be committed."""
         self._committed = asyncio.get_running_loop().create_future()

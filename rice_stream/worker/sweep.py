@@ -1,4 +1,5 @@
-"""When budgets are judged: those of the tenants that a commit touched right after it, all of them every few seconds.
+"""When budgets are judged: those of the tenants that a commit touched right after it, where it may have reached a threshold; all of
+them every few seconds.
 
 All of them are judged by one worker at a time, whoever has the lease: more workers do not ask the database more.
 """
@@ -18,6 +19,7 @@ from rice_stream.store.budget_store import UnreadableBudget
 from rice_stream.store.engine import Engine
 from rice_stream.store.lease import Lease
 from rice_stream.worker.batch_pace import BatchPace
+from rice_stream.worker.headroom import Headroom
 from rice_stream.worker.health import Telemetry
 
 log = logging.getLogger(__name__)
@@ -43,11 +45,13 @@ class BudgetSweep:
         sweep_s: float,
         interval_s: float,
         pace: BatchPace,
+        headroom: Headroom,
         on_change: Callable[[int, int], None],
         now: Callable[[], datetime] | None = None,
     ) -> None:
-        """`pace` is told how many budgets there are. `on_change` is told when it was judged, and when what was judged had been
-        committed, in epoch microseconds. `now` says as of when budgets are judged; None: the machine's clock does."""
+        """`pace` is told how many budgets there are, `headroom` what they leave. `on_change` is told when it was judged, and when
+        what was judged had been committed, in epoch microseconds. `now` says as of when budgets are judged; None: the machine's
+        clock does."""
         self._judge = judge
         self._lease = lease
         self._metrics = telemetry.metrics
@@ -55,6 +59,7 @@ class BudgetSweep:
         self._sweep_s = sweep_s
         self._interval_s = interval_s
         self._pace = pace
+        self._headroom = headroom
         self._on_change = on_change
         self._now = now or (lambda: datetime.now(UTC))
         self._touched: set[int] = set()
@@ -86,14 +91,23 @@ class BudgetSweep:
             if is_due and await self._has_lease():
                 await self._judge_once(None, touched_at)
             else:
-                if touched:
-                    await self._judge_once(touched, touched_at)
+                if touched and self._pace.has_budgets:
+                    await self._judge_touched(touched, touched_at)
                 if is_due:
+                    self._headroom.forget()
                     await self._look_for_budgets()
             if begun_s >= next_sweep_s:
                 # A sweep that takes long leaves as much time again to the tenants that commits touch.
                 next_sweep_s = begun_s + max(self._sweep_s, 2 * (time.monotonic() - begun_s))
             await asyncio.sleep(self._interval_s)
+
+    async def _judge_touched(self, touched: set[int], touched_at: datetime | None) -> None:
+        """Where what was committed surely reaches no threshold, they wait for others, or for the next sweep."""
+        if self._headroom.covers({}):
+            self._touched |= touched
+            self._touched_at = touched_at
+        else:
+            await self._judge_once(touched, touched_at)
 
     async def finish(self) -> None:
         """Judge all a last time, before the worker leaves, and leave the sweeps to the others."""
@@ -119,7 +133,7 @@ class BudgetSweep:
         self._pace.judged(int(found), of_all_tenants=True)
 
     async def _judge_once(self, tenant_keys: set[int] | None, committed_at: datetime | None) -> None:
-        now = self._now()
+        now, begun = self._now(), self._headroom.judging()
         try:
             with self._metrics.judge_seconds.time():
                 judgement = await asyncio.to_thread(self._judge.judge_all, now, tenant_keys)
@@ -127,9 +141,11 @@ class BudgetSweep:
             self._heartbeat.set_problem("budgets", str(error))
             log.warning("budgets were not judged, trying again: %s", error)
             self._touched_at = committed_at or self._touched_at
+            self._headroom.forget()
             return
         self._heartbeat.set_problem("budgets", None)
         self._pace.judged(judgement.budgets, of_all_tenants=tenant_keys is None)
+        self._headroom.judged(begun, judgement.rooms, of_all_tenants=tenant_keys is None)
         if tenant_keys is None:
             self._report(set(judgement.unreadable))
         if judgement.changes:

@@ -11,7 +11,7 @@ from sqlalchemy.event import listens_for
 
 from rice_stream.alerting import judge as judge_module
 from rice_stream.alerting.budgets import remove_budget, set_budgets
-from rice_stream.alerting.judge import Judge, Judgement
+from rice_stream.alerting.judge import Judge
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.parsing import parse_budget
 from rice_stream.budgets.rules import judge
@@ -176,7 +176,7 @@ class TestBudgetsAndAlerts:
             return judge(budget, *arguments)
 
         monkeypatch.setattr(judge_module, "judge", failing)
-        changes, _, [unjudged] = Judge(store.engine).judge_all(NOON)
+        changes, _, [unjudged], _ = Judge(store.engine).judge_all(NOON)
         assert changes == 14 * 3
         assert (unjudged.name, "OverflowError" in unjudged.problem) == ("b-00", True)
         assert Counter(row["budget"] for row in latest_alerts(store.engine, EVERYTHING, limit=100)) == {
@@ -220,7 +220,7 @@ def damaged(request: pytest.FixtureRequest, store: Store) -> Store:
     set_budgets(store.engine, [b for b in budgets if (b.tenant_id, b.name) != ("globex", "bad")], NOON_US, OPERATOR)
     moments = ("2026-11-22T11:00:00Z", "2026-11-22T11:30:00Z")
     store.add(*(at(moment, tenant_id=tenant) for moment in moments for tenant in ("acme", "globex")))
-    assert Judge(store.engine).judge_all(NOON) == Judgement(changes=6, budgets=3, unreadable=[])
+    assert Judge(store.engine).judge_all(NOON)[:3] == (6, 3, [])
     [bad] = store.rows("SELECT id FROM budget WHERE name = 'bad'")
     statement = DAMAGES[request.param]
     values = {"deep": "[" * 100_000} if ":deep" in statement else {}
@@ -233,7 +233,7 @@ class TestUnreadableBudgets:
 
     def test_it_is_left_out_and_named_and_the_others_are_judged(self, damaged: Store) -> None:
         """Their days end; its own does not."""
-        changes, _, [unreadable] = Judge(damaged.engine).judge_all(datetime.fromisoformat("2026-11-24T12:00:00Z"))
+        changes, _, [unreadable], _ = Judge(damaged.engine).judge_all(datetime.fromisoformat("2026-11-24T12:00:00Z"))
         assert changes == 4
         assert (unreadable.tenant_id, unreadable.name) == ("acme", "bad")
         assert "set the budget again" in unreadable.problem
@@ -252,7 +252,7 @@ class TestUnreadableBudgets:
         """Its next alerts follow its last one: none has the identity of one that was sent already."""
         set_budgets(damaged.engine, [budget("bad", thresholds=[0.5, 1.0])], NOON_US, OPERATOR)
         damaged.add(at("2026-11-23T11:00:00Z"), at("2026-11-23T11:30:00Z"))
-        changes, _, unreadable = Judge(damaged.engine).judge_all(datetime.fromisoformat("2026-11-23T12:00:00Z"))
+        changes, _, unreadable, _ = Judge(damaged.engine).judge_all(datetime.fromisoformat("2026-11-23T12:00:00Z"))
         assert unreadable == []
         stored = damaged.rows(
             "SELECT sequence FROM alert WHERE tenant_id = 'acme' AND budget = 'bad' ORDER BY sequence"

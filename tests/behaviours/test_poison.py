@@ -26,8 +26,9 @@ from rice_stream.store.failures import NotStorableError, UnexpectedDatabaseError
 from rice_stream.store.file_progress import FileProgressStore
 from rice_stream.store.quarantine import Choice
 from rice_stream.store.totals_tables import TOTALS_TABLES
-from rice_stream.worker.batches import BatchLoop, BatchTimes
+from rice_stream.worker.batches import BatchLoop
 from rice_stream.worker.health import Heartbeat, Telemetry
+from rice_stream.worker.held_chunks import BatchTimes
 from rice_stream.worker.intake import Intake, fetched_chunk
 from rice_stream.worker.metrics import Metrics
 from rice_stream.worker.partition_guard import PartitionGuard

@@ -15,10 +15,12 @@ from rice_stream.alerting.judge import Judge
 from rice_stream.budgets.definition import Budget
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.formats.reading.versions import AttributionVersion
+from rice_stream.events.keyed import KeyedEvents
 from rice_stream.meter.amounts import Totals
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.pipeline.chunks import Chunk
+from rice_stream.pipeline.making import BatchInMaking
 from rice_stream.pipeline.pipeline import Pipeline, Prepared
 from rice_stream.proof.rebuild import Rebuild, whole_days
 from rice_stream.quantities import Ints
@@ -211,11 +213,17 @@ class FaultyPipeline(Pipeline):
     amid_a_record = False
     """Whether the last batch took some items of a record and left others."""
 
-    def prepare_some(self, chunks: Sequence[Chunk], received_at_us: int, *, items_max: int | None) -> Prepared:
+    def add(
+        self, making: BatchInMaking, chunks: Sequence[Chunk], received_at_us: int, *, items_max: int | None
+    ) -> Sequence[KeyedEvents]:
         if self.faults.away:
             self.faults.fail("prepare")
-        prepared = super().prepare_some(chunks, received_at_us, items_max=items_max)
-        assert items_max is None or prepared.batch.items <= items_max, "a transaction is bounded"
+        added = super().add(making, chunks, received_at_us, items_max=items_max)
+        assert items_max is None or making.items <= items_max, "a transaction is bounded"
+        return added
+
+    def made(self, making: BatchInMaking, received_at_us: int) -> Prepared:
+        prepared = super().made(making, received_at_us)
         self.amid_a_record = bool(prepared.left) and prepared.left[0].opened is not None
         return prepared
 

@@ -11,9 +11,12 @@ from faust.types.tuples import Message
 
 from rice_stream.errors import RiceError
 from rice_stream.pipeline.chunks import Chunk
+from rice_stream.pipeline.tenant_amounts import TenantAmounts
 from rice_stream.store.batch import CommitResult
-from rice_stream.worker.batches import BatchLoop, BatchTimes
+from rice_stream.worker.batches import BatchLoop
+from rice_stream.worker.headroom import Headroom
 from rice_stream.worker.health import Heartbeat, Telemetry
+from rice_stream.worker.held_chunks import BatchTimes
 from rice_stream.worker.intake import Intake, fetched_chunk
 from rice_stream.worker.metrics import Metrics
 from rice_stream.worker.partition_guard import PartitionGuard
@@ -23,6 +26,22 @@ from tests.simulation.consumer import BrokerThread, make_consumer
 from tests.simulation.store import Faults, FaultyPipeline, Store
 
 _QUEUE_CHUNKS_MAX = 4
+
+
+class SomeHeadroom(Headroom):
+    """Lets every second fetch wait for the next one, whatever it holds: what is stored must not depend on that."""
+
+    is_known = True
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(lambda: datetime.now(UTC), lambda: True)
+        self._random = random
+
+    def covers(self, amounts: TenantAmounts) -> bool:
+        del amounts
+        return self._random.random() < 0.5
+
+
 METRICS = Metrics()
 """Shared: making a registry takes longer than a schedule."""
 
@@ -60,8 +79,9 @@ class Worker:
                 ratio_max=0.3, records_min=sizes.guard_records_min, clock=self._loop.time, has_good=True
             ),
             set_aside=lambda place, seconds: self.consumer.set_aside(TP(*place), seconds),
-            times=BatchTimes(lambda: sizes.batch_wait_s, sizes.store_retry_s),
+            times=BatchTimes(lambda: sizes.batch_wait_s, sizes.store_retry_s, lambda: 5 * sizes.batch_wait_s),
             on_commit=self._on_commit,
+            headroom=SomeHeadroom(random),
         )
         self._executors = [self._replace_thread(name) for name in ("_prepare_thread", "_commit_thread")]
         self._tasks = [

@@ -26,12 +26,10 @@ LIMITS = st.integers(1, 300) | st.sampled_from([10**9, 2**63 - 1])
 PERIODS = st.sampled_from(["day", "month", "rolling-24h"])
 
 
-def build(limit: int, thresholds: list[int], hysteresis: int, period: Any = "day") -> Budget:
+def build(limit: int, thresholds: list[int], hysteresis: int, period: Any = "day", **others: Any) -> Budget:
     return Budget(
-        name="b",
-        tenant_id="t",
+        **{"name": "b", "tenant_id": "t", "unit": "gco2e", **others},
         limit=limit,
-        unit="gco2e",
         period=period,
         thresholds=tuple(threshold / 1000 for threshold in thresholds),
         hysteresis=hysteresis / 1000,

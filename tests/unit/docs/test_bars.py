@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.bars import missed
+from benchmarks.bars import ALL_OF_THEM_S, missed, too_long
 
 
 def row(name: str, beside: str, ratio: float) -> dict[str, Any]:
@@ -39,3 +39,10 @@ def test_a_row_without_a_bar_may_be_anything() -> None:
         row("decode litellm spend logs", "json.loads alone", 0.01),
     ]
     assert missed(others) == []
+
+
+def test_that_all_of_them_take_too_long_is_told_with_those_that_take_longest() -> None:
+    short = {f"short-{number}": 100 for number in range(9)}
+    assert too_long({**short, "long": ALL_OF_THEM_S - 900}) == []
+    [told] = too_long({**short, "long": ALL_OF_THEM_S - 840})
+    assert told.startswith("all of it took 26.0 min, asked for at most 25: long 660 s, short-0 100 s")

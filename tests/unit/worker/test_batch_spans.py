@@ -16,8 +16,9 @@ from rice_stream.runtime.logs import JsonFormatter
 from rice_stream.runtime.opening_tracing import open_tracing
 from rice_stream.store.batch import CommitResult
 from rice_stream.store.engine import StoreUnavailableError
-from rice_stream.worker.batches import BatchLoop, BatchTimes
+from rice_stream.worker.batches import BatchLoop
 from rice_stream.worker.health import Heartbeat, Telemetry
+from rice_stream.worker.held_chunks import BatchTimes
 from rice_stream.worker.intake import Intake, fetched_chunk
 from rice_stream.worker.metrics import Metrics
 from rice_stream.worker.partition_guard import PartitionGuard

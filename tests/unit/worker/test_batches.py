@@ -17,8 +17,9 @@ from rice_stream.quantities import MEASURES
 from rice_stream.store.batch import Batch, CommitResult
 from rice_stream.store.engine import StoreUnavailableError
 from rice_stream.store.identity_rules import RulesChangedError
-from rice_stream.worker.batches import BatchLoop, BatchTimes
+from rice_stream.worker.batches import BatchLoop
 from rice_stream.worker.health import Heartbeat, Telemetry
+from rice_stream.worker.held_chunks import BatchTimes
 from rice_stream.worker.intake import FetchedChunk, Intake
 from rice_stream.worker.metrics import Metrics
 from rice_stream.worker.partition_guard import PartitionGuard
