@@ -166,11 +166,13 @@ def answer_proof(document: dict[str, Any], out: Path | None, proven: str, *, as_
 def verify(session: Session, /, published: Path | None, *, as_json: bool) -> None:
     """Look at every entry, every checkpoint and every closed month: is anything changed, missing, or not what was signed?
 
-    Exit code 1: it is. The trees of closed months are made again from records and entries, and their totals are recounted.
+    Exit code 1: it is. The trees of closed months are made again from records and entries, and their totals are recounted. Factors
+    and factor sets are held against their digests, reasons of corrections against the trail.
 
     Example: rice-stream audit verify --checkpoint checkpoints.txt
     """
     from rice_stream.proof.audit_verification import verify_trail
+    from rice_stream.proof.grounds_verification import verify_grounds
     from rice_stream.proof.period_verification import verify_months
     from rice_stream.runtime.opening import open_store
 
@@ -180,6 +182,8 @@ def verify(session: Session, /, published: Path | None, *, as_json: bool) -> Non
         found = verify_trail(engine, notes)
     with STDERR.status("Making the trees of closed months again"):
         verify_months(engine, found)
+    with STDERR.status("Looking at what figures rest on, and at why they were corrected"):
+        verify_grounds(engine, found)
     document = found.as_json()
 
     def human() -> None:
@@ -236,7 +240,7 @@ def _notes(file: Path) -> list[str]:
     from rice_stream.transparency.notes import split_notes
 
     notes = split_notes(_text(file))
-    if not notes:
+    if not any("\n\n— " in note for note in notes):
         raise UsageError(f"--checkpoint: there is no signed checkpoint in {file}")
     return notes
 

@@ -1,6 +1,6 @@
 """`rice-stream totals`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar, get_args
 
@@ -9,7 +9,7 @@ import click
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
 from rice_stream.cli.tables import Styled, table
 from rice_stream.cli.unknown_tenants import remark_unknown
-from rice_stream.reports.allocation import RULES
+from rice_stream.reports.allocation import ALLOCATED_BY, RULES
 from rice_stream.reports.moments import as_of_instant, moment
 from rice_stream.reports.name_filter import NAME_FIELDS, NameFilter
 from rice_stream.reports.sums import FIELDS
@@ -79,7 +79,18 @@ def totals(session: Session, /, *, as_json: bool, **asked: Any) -> None:
     document = sum_totals(engine, EVERYTHING, query, now)
     if not document["total"]["prompts"]:
         remark_unknown(engine, query.tenant)
+    if query.allocate is not None and query.limit is None:
+        _remark_unused(document, query.shared)
     answer(document, as_json=as_json, human=lambda: _show_totals(document, impacts=impacts))
+
+
+def _remark_unused(document: dict[str, Any], shared: Sequence[str]) -> None:
+    """Say which names of --shared stand for nothing: a name that was mistyped shares nothing out."""
+    field = next(name for name in document["by"] if name in ALLOCATED_BY)
+    there = {row[field] or "" for row in document["rows"]}
+    for name in shared:
+        if name not in there:
+            STDERR.print(f"--shared {name!r}: nothing of this time is of it, so there is nothing to divide")
 
 
 def _show_totals(document: dict[str, Any], *, impacts: bool) -> None:

@@ -28,6 +28,7 @@ from rice_stream.ledger.voiding import void_record
 from rice_stream.pipeline.mapping import map_name
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.proof.audit_verification import verify_trail
+from rice_stream.proof.grounds_verification import verify_grounds
 from rice_stream.proof.period_verification import verify_months
 from rice_stream.proof.verification import verify
 from rice_stream.quantities import MEASURES
@@ -272,6 +273,7 @@ class Months(RuleBasedStateMachine):
         assert verify(self.engine)["ok"]
         found = verify_trail(self.engine)
         verify_months(self.engine, found)
+        verify_grounds(self.engine, found)
         assert found.problems == []
         for each in list(self.sent.values())[:10]:
             try:

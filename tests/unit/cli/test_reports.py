@@ -135,6 +135,14 @@ def test_an_empty_answer_about_a_tenant_that_there_is_not_says_so(ledger: Shell,
     assert "there is no tenant" not in known.stderr
 
 
+def test_a_shared_name_that_stands_for_nothing_is_told(ledger: Shell) -> None:
+    """A name that was mistyped would share nothing out, and not say so."""
+    asked = ("totals", "--tenant", "acme", "--by", "team", "--allocate", "equal", "--shared")
+    mistyped, right = ledger.run(*asked, "serach"), ledger.run(*asked, "search")
+    assert (mistyped.exit_code, "--shared 'serach': nothing of this time is of it" in mistyped.stderr) == (0, True)
+    assert "--shared" not in right.stderr
+
+
 def test_sets_are_compared_by_what_differs(ledger: Shell) -> None:
     """What a row is known by once, and of what was and is only what is not the same."""
     for name, value in (("a", 10), ("b", 15)):
