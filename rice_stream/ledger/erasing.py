@@ -63,7 +63,7 @@ def erase(engine: Engine, order: ErasureOrder, *, by: Actor, dry_run: bool = Fal
     if not name:
         raise UsageError("the name that is to be erased is empty")
     checked_reason(order.reason)
-    if ErasedWords({name: "it"}).are_in(order.reason):
+    if ErasedWords({name: "it"}).are_said_in(order.reason):
         raise UsageError("--reason: it says the name that is to be erased, and is kept for good")
     return tried_again(partial(_erase, engine, order, by, dry_run=dry_run), _TRIES)
 

@@ -42,6 +42,11 @@ class ErasedWords:
         """Whether one of them is in a text."""
         return self._within.search(text) is not None
 
+    def are_said_in(self, text: str) -> bool:
+        """Whether a text that somebody writes now says one of them as a word, however short."""
+        said = "|".join(re.escape(form) for form in self._written)
+        return self.are_in(text) or re.search(rf"(?<!\w)(?:{said})(?!\w)", text) is not None
+
     def taken_out(self, text: str) -> str:
         """The text with stand-ins."""
         return self._within.sub(lambda found: self._written[found.group()], text)

@@ -35,6 +35,8 @@ def test_only_whole_words_are_taken_out() -> None:
     short = ErasedWords({"al": STAND_IN})
     assert short.taken_out('{"user":"al","why":"al fine, et al"}') == '{"user":"erased-1","why":"al fine, et al"}'
     assert short.taken_out("al") == STAND_IN
+    assert short.are_said_in("asked for by al, today")
+    assert not short.are_said_in("all of it")
 
 
 def test_an_author_is_taken_out_where_it_is_nobody_else() -> None:
