@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 BLOCK_RECORDS = 1024
 """Records decoded together: few enough for their objects to stay in the processor's cache until they are columns, and
 a bad one sends only its block the slow way."""
-BLOCK_BYTES = 16 * 1024 * 1024
+BLOCK_BYTES = 24 * 1024 * 1024
 """Values of a block of several records, together: a record may hold thousands of events, whose objects are large."""
 BLOCK_ITEMS = 4096
 """A block ends with the record that brings its events and refused items to this many."""
@@ -105,11 +105,12 @@ def decode_blocks(
 
 def _within_bytes(records: Sequence[RawRecord]) -> Sequence[RawRecord]:
     """As many of the records as BLOCK_BYTES holds, and at least one; fewer where the last block would be a small one."""
-    for several in (records[:BLOCK_RECORDS], records):
+    size = 0
+    for several, more in ((records[:BLOCK_RECORDS],) * 2, (records, records[BLOCK_RECORDS:])):
         try:
-            size = sum(map(len, map(_VALUE, several)))  # no list: this is the hot path
+            size += sum(map(len, map(_VALUE, more)))  # no list: this is the hot path
         except TypeError:  # a record without a value
-            size = sum(len(value or b"") for value in map(_VALUE, several))
+            size += sum(len(value or b"") for value in map(_VALUE, more))
         if size > BLOCK_BYTES:
             wanted = size // -(-size // BLOCK_BYTES)
             ends = accumulate(len(value or b"") for value in map(_VALUE, several))
@@ -120,8 +121,7 @@ def _within_bytes(records: Sequence[RawRecord]) -> Sequence[RawRecord]:
 def _block_together(
     records: Sequence[RawRecord], options: FormatOptions, partition: SourcePartition | None
 ) -> DecodedBlock | None:
-    """The records at once, where most are plain canonical events as most are, or LiteLLM's payloads, with what the odd ones hold;
-    else None."""
+    """The records at once, where most are usual canonical events, or LiteLLM's payloads, with what odd ones hold; else None."""
     found = _found_together(records, options, partition)
     if found is None:
         return None

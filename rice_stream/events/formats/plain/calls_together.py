@@ -65,7 +65,7 @@ class CallsReader:
                 if not row or len(odd) > _ODD_AT_FIRST + row // _ODD_MAX:
                     return None
         who, what, ids, *numbers = zip(*rows, strict=True)
-        started_us, ended_us, *counts = (np.array(column, dtype=np.int64) for column in numbers)
+        started_us, ended_us, *counts = (np.fromiter(column, dtype=np.int64, count=len(rows)) for column in numbers)
         return ReadTogether(
             odd=np.array(odd, dtype=np.intp),
             names=self._names,

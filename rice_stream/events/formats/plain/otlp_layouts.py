@@ -119,7 +119,7 @@ class LayoutReader:
         if origin is None:
             return None
         fields, part = self._fields, self._text.part
-        begins, ends = fields.attribute_at[row].tolist(), fields.attribute_end[row].tolist()
+        begins, ends = fields.attribute_at[:, row].tolist(), fields.attribute_end[:, row].tolist()
         repeating = tuple([part(begins[at], ends[at]) for at in layout.repeating])
         try:
             found = known_template(repeating, _NAMES[self._names[row]], origin[1], origin[0], self._skipped)
@@ -177,13 +177,13 @@ class LayoutReader:
         places = {number: place for number, place in enumerate(layout.counts) if place is not None}
         positions = np.array([position for position, _ in places.values()], dtype=np.intp)
         skipped = np.array([prefix_bytes for _, prefix_bytes in places.values()], dtype=np.int64)
-        at = self._fields.attribute_at[rows[:, None], positions] + skipped
-        widths = self._fields.attribute_end[rows[:, None], positions] - at - 2
+        at = self._fields.attribute_at[positions[:, None], rows] + skipped[:, None]
+        widths = self._fields.attribute_end[positions[:, None], rows] - at - 2
         octets = self._text.octets
         values, fits = whole_numbers(self._text, at + 2, widths)
         fits &= (octets[at] == widths + 1) & (octets[at + 1] == _INT_VALUE)
-        counts[list(places)] = values.T
-        whole: NDArray[np.bool_] = np.logical_and.reduce(fits, axis=1)
+        counts[list(places)] = values
+        whole: NDArray[np.bool_] = np.logical_and.reduce(fits, axis=0)
         return counts, whole
 
     def _times(self, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -197,8 +197,12 @@ class LayoutReader:
 
     def _attributes(self, row: int) -> list[bytes]:
         count = int(self._fields.attributes[row])
-        begins, ends = self._fields.attribute_at[row, :count], self._fields.attribute_end[row, :count]
+        begins, ends = self._fields.attribute_at[:count, row], self._fields.attribute_end[:count, row]
         return list(map(self._text.part, begins.tolist(), ends.tolist()))
+
+    def _chosen(self, rows: Rows) -> Rows | slice:
+        """These rows, in a way that copies nothing where they are all there are."""
+        return slice(None) if len(rows) == len(self._fields.usual) else rows
 
     def _special_names(self) -> NDArray[np.int8]:
         found = np.zeros(len(self._fields.usual), dtype=np.int8)
@@ -213,28 +217,27 @@ class LayoutReader:
         """Of the number of attributes, and of the length and a few bytes of each key."""
         counts = self._fields.attributes[rows]
         width = int(counts.max(initial=0))
-        begins = self._fields.attribute_at[rows, :width]
-        there = np.arange(width) < counts[:, None]
+        begins = self._fields.attribute_at[:width, rows]
+        there = np.arange(width)[:, None] < counts
         at = np.where(there, begins, 0)
         heads = self._text.windows(at + 1)
         tails = self._text.windows(at + np.maximum(self._text.octets[at + 1].astype(np.int64) - 6, 0))
         mixed = np.where(there, _mixed(heads, tails), 0)
-        digests: NDArray[np.uint64] = (mixed * _weights(width)).sum(axis=1, dtype=np.uint64)
+        digests: NDArray[np.uint64] = (mixed * _weights(width)[:, None]).sum(axis=0, dtype=np.uint64)
         return digests + counts.astype(np.uint64)
 
     def _has_layout(self, rows: Rows, layout: Layout) -> NDArray[np.bool_]:
         """Whether they have these attributes, in this order, each with its key's bytes."""
         count = len(layout.prefixes)
         same: NDArray[np.bool_] = np.equal(self._fields.attributes[rows], count)
-        kept = rows if same.all() else rows[same]
-        begins = self._fields.attribute_at[kept, :count]
-        longer = self._fields.attribute_end[kept, :count] - begins > layout.lengths
-        alike: NDArray[np.bool_] = np.logical_and.reduce(longer, axis=1)
+        kept = self._chosen(rows if same.all() else rows[same])
+        begins = self._fields.attribute_at[:count, kept]
+        longer = self._fields.attribute_end[:count, kept] - begins > np.array(layout.lengths)[:, None]
+        alike: NDArray[np.bool_] = np.logical_and.reduce(longer, axis=0)
         if not alike.all():
             # Of one that is too short what lies behind it would be compared.
-            begins = np.where(alike[:, None], begins, 0)
-        for position, prefix in enumerate(layout.prefixes):
-            at = begins[:, position]
+            begins = np.where(alike, begins, 0)
+        for at, prefix in zip(begins, layout.prefixes, strict=True):
             if not self._text.all_have(at, prefix):
                 alike &= self._text.has(at, prefix)
                 if not alike.any():
@@ -246,8 +249,9 @@ class LayoutReader:
         """(the first of the rows with each combination of origin, name and values that a stream repeats; which of them each row is
         like, as far as a digest tells; whether it is)."""
         skipped = np.array([layout.lengths[position] for position in layout.repeating], dtype=np.int64)
-        at = self._fields.attribute_at[rows[:, None], layout.repeating] + skipped
-        lengths = self._fields.attribute_end[rows[:, None], layout.repeating] - at
+        chosen = self._chosen(rows)
+        at = np.ascontiguousarray(self._fields.attribute_at[layout.repeating][:, chosen].T) + skipped
+        lengths = np.ascontiguousarray(self._fields.attribute_end[layout.repeating][:, chosen].T) - at
         parts = self._text.rows(at, lengths).reshape(len(rows), -1)
         lengths_and_more = (lengths, self._origins.numbers[rows][:, None], self._names[rows][:, None])
         said = np.concatenate([parts, *(each.astype(np.uint64) for each in lengths_and_more)], axis=1)

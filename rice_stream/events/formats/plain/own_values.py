@@ -138,8 +138,8 @@ class OwnValues:
     def _extents(self, rows: Rows, position: int, read: Flags) -> tuple[Positions, Positions]:
         """(start, end) of the texts of an attribute. Not read: spans in which it is no text, or not written as usual."""
         # The prefix ends with the tag of the value, and in the value the tag of the text comes first.
-        tags = self._fields.attribute_at[rows, position] + (self._layout.lengths[position] - 1)
-        end = self._fields.attribute_end[rows, position]
+        tags = self._fields.attribute_at[position, rows] + (self._layout.lengths[position] - 1)
+        end = self._fields.attribute_end[position, rows]
         starts, ends, good = messages(self._text, tags)
         good &= ends == end
         starts = np.where(good, starts, 0)

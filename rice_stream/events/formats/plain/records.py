@@ -147,9 +147,9 @@ class PlainReader:
 
     @staticmethod
     def _as_call(record: RawRecord | SkippedBatch) -> bytes:
-        """The value of a record that may be one object of JSON on one line; nothing of another one."""
+        """The value of a record that may be one object of JSON; nothing of another one."""
         value = record.value
-        if not value or value[0] != _BRACE or b"\n" in value or not _is_text(value):
+        if not value or value[0] != _BRACE or not _is_text(value):
             return b""
         headers = record.headers
         return b"" if headers and (any(map(_is_enveloped, headers)) or any(map(_says_other, headers))) else value

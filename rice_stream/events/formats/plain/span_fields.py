@@ -35,7 +35,7 @@ class SpanFields:
     attributes: NDArray[np.int64]
     """How many each has."""
     attribute_at: NDArray[np.int64]
-    """Shape (n, k): where each begins."""
+    """Shape (k, n): where the first of each begins, the second, and so on; 0 of one that is not there."""
     attribute_end: NDArray[np.int64]
 
 
@@ -90,17 +90,17 @@ def _side_by_side(
     """(count, begins, ends) of the attributes of each span, in the order in which they are written."""
     if attributes and all(len(rows) == n for rows, _, _ in attributes):
         _, every_start, every_end = zip(*attributes, strict=True)
-        return np.full(n, len(attributes), dtype=np.int64), np.stack(every_start, axis=1), np.stack(every_end, axis=1)
+        return np.full(n, len(attributes), dtype=np.int64), np.stack(every_start), np.stack(every_end)
     counts = np.zeros(n, dtype=np.int64)
     for rows, _, _ in attributes:
         counts[rows] += 1
-    begins = np.zeros((n, int(counts.max(initial=0))), dtype=np.int64)
+    begins = np.zeros((int(counts.max(initial=0)), n), dtype=np.int64)
     finishes = np.zeros_like(begins)
     written = np.zeros(n, dtype=np.int64)
     for rows, starts, ends in attributes:
         place = written[rows]
-        begins[rows, place] = starts
-        finishes[rows, place] = ends
+        begins[place, rows] = starts
+        finishes[place, rows] = ends
         written[rows] += 1
     return counts, begins, finishes
 

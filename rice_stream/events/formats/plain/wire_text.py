@@ -14,7 +14,9 @@ WINDOW_BYTES = 8
 ROW_BYTES_MAX = 128
 """Of bytes that are taken from many positions side by side."""
 _PADDING_BYTES = ROW_BYTES_MAX + WINDOW_BYTES
-KEPT_BYTES_MAX = 17 * 1024 * 1024
+JOINED_BYTES_MAX = 4 * 1024 * 1024
+"""Of texts that are put together in new memory; of longer ones getting it costs more than copying into memory that is kept."""
+KEPT_BYTES_MAX = 25 * 1024 * 1024
 """Of memory that is kept: a block; texts that take more give it back."""
 _TAIL_MASKS = np.array([(1 << (8 * kept)) - 1 for kept in range(WINDOW_BYTES)] + [2**64 - 1], dtype=np.uint64)
 """Keeps so many of the first bytes of a window."""
@@ -32,13 +34,18 @@ class Text:
         self.starts = np.array(ends[:-1], dtype=np.int64)
         """Where each of the values begins."""
         self.ends = np.array(ends[1:], dtype=np.int64)
-        self._memory = _of_size(size + _PADDING_BYTES)
-        self.octets = self._memory[: size + _PADDING_BYTES]
+        self._memory: NDArray[np.uint8] | None = None
         self._views: dict[int, NDArray] = {}  # type: ignore[type-arg]
-        self._view = memoryview(self.octets)  # type: ignore[arg-type]
-        for at, end, value in zip(ends, ends[1:], values, strict=False):
-            self._view[at:end] = value
-        self.octets[size:] = 0
+        if size <= JOINED_BYTES_MAX:
+            self._view = memoryview(b"".join((*values, bytes(_PADDING_BYTES))))
+            self.octets = np.frombuffer(self._view, dtype=np.uint8)
+        else:
+            self._memory = _of_size(size + _PADDING_BYTES)
+            self.octets = self._memory[: size + _PADDING_BYTES]
+            self._view = memoryview(self.octets)  # type: ignore[arg-type]
+            for at, end, value in zip(ends, ends[1:], values, strict=False):
+                self._view[at:end] = value
+            self.octets[size:] = 0
         self._windows: NDArray[np.uint64] = as_strided(
             self.octets[:WINDOW_BYTES].view("<u8"),
             shape=(len(self.octets) - WINDOW_BYTES + 1,),
@@ -48,7 +55,7 @@ class Text:
 
     def close(self) -> None:
         """Leave the memory to the next text. Nothing may be read of this one any more."""
-        if len(self._memory) <= KEPT_BYTES_MAX and not _memory:
+        if self._memory is not None and len(self._memory) <= KEPT_BYTES_MAX and not _memory:
             _memory.append(self._memory)
 
     def part(self, at: int, end: int) -> bytes:

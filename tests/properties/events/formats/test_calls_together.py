@@ -31,6 +31,9 @@ OTHERS = [
     *(PAYLOADS[name] for name in ("kong_log.json", "spend_logs.json", "otlp_semconv_141.pb", "openmeter.json")),
     *(
         USUAL + b"\n" + USUAL,
+        USUAL + b"\r" + USUAL,
+        USUAL + b"\r\n",
+        PAYLOADS["litellm_success.json"],
         b"[" + USUAL + b"]",
         USUAL.replace(b"team-a", b"t\\u0000"),
         USUAL.replace(b"call-", b"\\u0000-"),

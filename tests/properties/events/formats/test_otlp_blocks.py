@@ -17,7 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 
 from rice_stream.events.columns import EventColumns
 from rice_stream.events.decoding import DecodedBlock, decode_blocks
-from rice_stream.events.formats.plain import otlp_blocks, otlp_layouts, otlp_proto, own_values
+from rice_stream.events.formats.plain import otlp_blocks, otlp_layouts, otlp_proto, own_values, wire_text
 from rice_stream.events.formats.plain.otlp_blocks import read_block
 from rice_stream.events.formats.plain.records import PROBLEMS
 from rice_stream.events.records import RawRecord
@@ -161,6 +161,7 @@ def test_records_read_together_give_what_each_gives_alone(monkeypatch: pytest.Mo
     together = by_itself = 0
     for seed, values in blocks():
         monkeypatch.setattr(otlp_blocks, "RECORDS_TOGETHER_MIN", seed % 2 * 1000)
+        monkeypatch.setattr(wire_text, "JOINED_BYTES_MAX", seed % 3 * 1_000_000)
         block = read_block([value or None for value in values], SKIPPED, 1 << 30)
         if block is None:
             continue
