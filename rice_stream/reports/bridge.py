@@ -12,7 +12,7 @@ from rice_stream.reports.time_zones import described_window
 from rice_stream.reports.totals import asked_of
 from rice_stream.reports.totals_ground import EVERY_ZONE
 from rice_stream.reports.totals_query import TotalsQuery
-from rice_stream.reports.totals_sums import Asked, groups_and_parts
+from rice_stream.reports.totals_sums import Asked, groups_and_parts_once
 from rice_stream.store.engine import Engine
 from rice_stream.store.entry_columns import Cause
 from rice_stream.store.event_key_columns import key_bounds
@@ -91,13 +91,13 @@ def bridge(
 
 def _restated(asked: Asked) -> _Amounts:
     places = [MEASURES.index(name) for name in _SUMMED]
-    groups = groups_and_parts(asked).groups.values()
+    groups = groups_and_parts_once(asked).groups.values()
     return _Amounts(*(sum(sums[place] for sums in groups) for place in places))
 
 
 def _by_cause(asked: Asked) -> dict[str, _Amounts]:
     """What the entries of the stretches add up to, of those that were known by the instant."""
-    if not asked.spans:
+    if not asked.spans or not asked.ground.has_entries:
         return {}
     dialect = asked.connection.dialect.name
     stretches: list[str] = []

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Select, select, text
 
 from rice_stream.channels.months import Month
 from rice_stream.instants import epoch_us, rfc3339
@@ -17,6 +17,7 @@ from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.store import schema
 from rice_stream.store.engine import Engine
+from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, tenant_key_in
 from rice_stream.store.scoped import scoped_reading
@@ -93,10 +94,13 @@ def closed_periods(engine: Engine, scope: Scope, year: int, *, limit: int, first
     if scope.teams:
         return {"rows": [], "rows_total": 0, "states": {}}
     seen = text(tenant_key_in(scope, "period.tenant_key")), columns.month.like(f"{year:04d}-%")
-    counts = select(columns.month, columns.state, func.count()).where(*seen).group_by(columns.month, columns.state)
+    counts = statement(
+        f"SELECT month, state, COUNT(*) FROM period WHERE {tenant_key_in(scope, 'period.tenant_key')} AND month LIKE :months"
+        " GROUP BY month, state"
+    )
     states: dict[str, dict[str, int]] = {}
     with scoped_reading(engine, scope) as connection:
-        for month, state, count in connection.execute(counts, scope_parameters(scope)):
+        for month, state, count in rows_of(connection, counts, {**scope_parameters(scope), "months": f"{year:04d}-%"}):
             states.setdefault(month, {})[state] = count
         if not states:
             return {"rows": [], "rows_total": 0, "states": {}}

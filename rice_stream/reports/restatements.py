@@ -1,15 +1,14 @@
 """Restatements as they are answered: what was ordered, how far it has come, and what it changes."""
 
+from collections.abc import Callable
 from typing import Any
-
-from sqlalchemy import Select, select
 
 from rice_stream.errors import NotFoundError
 from rice_stream.instants import rfc3339
 from rice_stream.quantities import MICRO
 from rice_stream.reports.materiality import THRESHOLD_PERCENT, RestatedCarbon, materiality
 from rice_stream.reports.pages import packed, page, unpacked
-from rice_stream.reports.whole_tenants import rows_of_whole_tenants
+from rice_stream.reports.whole_tenants import rows_of_whole_tenants_later
 from rice_stream.store import schema
 from rice_stream.store.engine import Engine
 from rice_stream.store.restatement_store import RestatementState, state_of
@@ -31,25 +30,45 @@ def restatement_page(
 
     Runs over all tenants are seen, also among those of one, by who sees everything; and none by who sees some teams only.
     """
-    table = schema.restatement
-    query = select(table).order_by(table.c.number.desc()).limit(limit + 1)
+    return restatement_page_later(
+        engine, scope, tenant=tenant, after=after, limit=limit, threshold_percent=threshold_percent
+    )()
+
+
+def restatement_page_later(
+    engine: Engine,
+    scope: Scope,
+    *,
+    tenant: str | None = None,
+    after: bytes | None = None,
+    limit: int = 100,
+    threshold_percent: float = THRESHOLD_PERCENT,
+) -> Callable[[], dict[str, Any]]:
+    """The same, once: asked now, and waited for when it is called (`asked_ahead`)."""
+    wanted: dict[str, Any] = {}
     if after is not None:
-        query = query.where(table.c.number < unpacked(after, 1)[0])
+        wanted["number < :before"] = {"before": unpacked(after, 1)[0]}
     if tenant is not None:
-        query = query.where((table.c.tenant_id == tenant) | table.c.tenant_id.is_(None))
-    found = _found(engine, scope, query)
-    return page(found, limit, lambda state: packed(state.number), lambda state: described(state, threshold_percent))
+        wanted["(tenant_id = :tenant OR tenant_id IS NULL)"] = {"tenant": tenant}
+    given = {name: value for parameters in wanted.values() for name, value in parameters.items()}
+    rows = rows_of_whole_tenants_later(engine, scope, schema.restatement, *wanted, limit=limit + 1, **given)
+    return lambda: page(
+        [state_of(row) for row in rows()],
+        limit,
+        lambda state: packed(state.number),
+        lambda state: described(state, threshold_percent),
+    )
 
 
 def named_restatement(
     engine: Engine, scope: Scope, restatement_id: str, *, threshold_percent: float = THRESHOLD_PERCENT
 ) -> dict[str, Any]:
     """One restatement. NotFoundError: there is none of this id in the scope."""
-    table = schema.restatement
-    found = _found(engine, scope, select(table).where(table.c.restatement_id == restatement_id))
-    if not found:
-        raise NotFoundError(f"there is no restatement {restatement_id!r}")
-    return described(found[0], threshold_percent)
+    wanted = "restatement_id = :restatement_id"
+    found = rows_of_whole_tenants_later(engine, scope, schema.restatement, wanted, restatement_id=restatement_id)
+    for row in found():
+        return described(state_of(row), threshold_percent)
+    raise NotFoundError(f"there is no restatement {restatement_id!r}")
 
 
 def described(state: RestatementState, threshold_percent: float) -> dict[str, Any]:
@@ -95,7 +114,3 @@ def described(state: RestatementState, threshold_percent: float) -> dict[str, An
         "market_by_cause": {cause: amount / MICRO for cause, amount in state.market_by_cause.items()},
         "problem": state.problem,
     }
-
-
-def _found(engine: Engine, scope: Scope, query: Select[Any]) -> list[RestatementState]:
-    return [state_of(row) for row in rows_of_whole_tenants(engine, scope, query)]

@@ -1,7 +1,8 @@
 """Addresses of pages: every state of a page is in its address, so that a link is a report."""
 
 from collections.abc import Iterable
-from urllib.parse import urlencode
+from functools import lru_cache
+from urllib.parse import quote_plus
 
 Pairs = list[tuple[str, str]]
 
@@ -9,7 +10,18 @@ Pairs = list[tuple[str, str]]
 def address(path: str, pairs: Iterable[tuple[str, str]]) -> str:
     """A path with its parameters; those without a value are left out."""
     given = [(name, value) for name, value in pairs if value]
-    return f"{path}?{urlencode(given)}" if given else path
+    return f"{path}?{query_of(given)}" if given else path
+
+
+def query_of(pairs: Iterable[tuple[str, str]]) -> str:
+    """Parameters as an address has them, as `urllib.parse.urlencode` writes them."""
+    return "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in pairs])
+
+
+@lru_cache(maxsize=4096)
+def _quoted(text: str) -> str:
+    """Kept: a page has dozens of links with the same names, days and time zone."""
+    return quote_plus(text)
 
 
 def changed(pairs: Iterable[tuple[str, str]], **changes: object) -> Pairs:

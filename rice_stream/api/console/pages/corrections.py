@@ -1,5 +1,6 @@
 """What pages show of corrections: the bridge of a stretch of time, restatements, and what has corrected one record."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -11,9 +12,10 @@ from rice_stream.api.console.forms import PageForm
 from rice_stream.api.product import Product
 from rice_stream.api.reads.bridge import answer_bridge
 from rice_stream.api.reads.prompts import RecordParameters
-from rice_stream.api.reads.restatements import RestatementParameters, answer_restatements
 from rice_stream.api.writes.void import VoidBody, answer_void
+from rice_stream.reports.restatements import restatement_page_later
 from rice_stream.store.audit import Actor
+from rice_stream.store.scope import Scope
 from rice_stream.wording.causes import CAUSE_WORDS
 
 _SHOWN = 10
@@ -26,17 +28,21 @@ class VoidForm(PageForm):
     reason: str
 
 
-def corrections_of(question: Question, start: date, end: date) -> _Figures:
-    """`bridge` with its bars, and the latest `restatements`; nothing for those who see some teams only.
-
-    RiceError: as from the reports.
-    """
+def bridged(question: Question, start: date, end: date) -> _Figures:
+    """`bridge` with its bars; nothing for those who see some teams only. RiceError: as from the report."""
     product, caller = question.product, question.caller
     if product.scope(caller, Right.READ, question.tenant).teams:
-        return {"bridge": None, "bridge_bars": None, "restatements": []}
+        return {"bridge": None, "bridge_bars": None}
     bridge = answer_bridge(product, caller, question.query(start=start, end=end))
-    listed = answer_restatements(product, caller, RestatementParameters(tenant=question.tenant, limit=_SHOWN))
-    return {"bridge": bridge, "bridge_bars": bridge_bars(bridge), "restatements": listed["rows"]}
+    return {"bridge": bridge, "bridge_bars": bridge_bars(bridge)}
+
+
+def restatements_later(product: Product, scope: Scope) -> Callable[[], _Figures]:
+    """The latest `restatements`; asked now, and waited for when it is called."""
+    threshold_percent = product.settings.restatement_threshold_percent
+    engine = product.engine_for(scope)
+    listed = restatement_page_later(engine, scope, limit=_SHOWN, threshold_percent=threshold_percent)
+    return lambda: {"restatements": listed()["rows"]}
 
 
 def adjustments_told(rows: list[dict[str, Any]]) -> _Figures:

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, get_args
-from urllib.parse import urlencode
 
 from pydantic import BeforeValidator, Field
 
-from rice_stream.api.console.addresses import address
+from rice_stream.api.console.addresses import address, query_of
 from rice_stream.api.console.asked import AS_SHOWN, AmountsShown, WindowParameters
 from rice_stream.api.console.forms import Blank
 from rice_stream.api.console.stretches import Bucket
@@ -112,7 +111,7 @@ class ExploreParameters(WindowParameters):
 
 def file_addresses(path: str, pairs: Sequence[tuple[str, str]], where: NameFilter) -> dict[str, str]:
     """A question to the API with the same names, by the form of its answer; an empty name is where there is none."""
-    names = urlencode([(field, name) for field, names in where.names.items() for name in names])
-    asked, narrowed = f"{path}?{urlencode(pairs)}", f"&{names}" if names else ""
+    names = query_of((field, name) for field, names in where.names.items() for name in names)
+    asked, narrowed = f"{path}?{query_of(pairs)}", f"&{names}" if names else ""
     formats = {"csv": "&format=csv", "parquet": "&format=parquet", "json": ""}
     return {name: f"{asked}{form}{narrowed}" for name, form in formats.items()}

@@ -1,6 +1,6 @@
 """Closing months on the page Periods: what stands where, the checklist of one, and the form that closes it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Annotated, Literal
 
@@ -14,7 +14,7 @@ from rice_stream.api.parameters import Name
 from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
 from rice_stream.api.writes.periods import CloseBody, answer_checklist, check_may_close
-from rice_stream.reports.closings import closing_page
+from rice_stream.reports.closings import closing_page_later
 from rice_stream.reports.periods import closed_periods
 from rice_stream.reports.tenants import named_tenant
 from rice_stream.store.audit import Actor
@@ -70,9 +70,10 @@ def standing(product: Product, scope: Scope, year: int, tenants: int, number: in
     }
 
 
-def orders(product: Product, scope: Scope) -> Figures:
-    """The latest orders to close a month."""
-    return {"closings": closing_page(product.engine_for(scope), scope, limit=_ORDERS_SHOWN)["rows"]}
+def orders_later(product: Product, scope: Scope) -> Callable[[], Figures]:
+    """The latest orders to close a month; asked now, and waited for when it is called."""
+    listed = closing_page_later(product.engine_for(scope), scope, limit=_ORDERS_SHOWN)
+    return lambda: {"closings": listed()["rows"]}
 
 
 def _state(by_state: Mapping[str, int], tenants: int) -> str:

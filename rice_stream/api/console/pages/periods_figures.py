@@ -1,6 +1,6 @@
 """The figures of the page Periods: answers about totals of a year, by month and by tenant and month. No amount is made here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -14,16 +14,17 @@ from rice_stream.api.console.asking import IN_TABLES, Question, one_calendar, zo
 from rice_stream.api.console.drawing.bars import overlap
 from rice_stream.api.console.drawing.stacks import Stacks, stacks_of
 from rice_stream.api.console.kept import Figures
-from rice_stream.api.console.pages.corrections import corrections_of
+from rice_stream.api.console.pages.corrections import bridged, restatements_later
 from rice_stream.api.console.pages.covering import covering
 from rice_stream.api.console.pages.explore_rows import name_of
-from rice_stream.api.console.pages.periods_closing import orders, standing
+from rice_stream.api.console.pages.periods_closing import orders_later, standing
 from rice_stream.api.console.pages.periods_files import month_files, year_files
-from rice_stream.api.console.pages.reconciling import reconciled
+from rice_stream.api.console.pages.reconciling import reconciled_later
 from rice_stream.api.console.stretches import BarTime
 from rice_stream.api.product import Product
 from rice_stream.instants import day_start
 from rice_stream.reports.totals_query import AmountsAs
+from rice_stream.store.scope import Scope
 from rice_stream.wording.amounts import change
 
 TENANTS = 5
@@ -53,15 +54,20 @@ def periods(
     calendar = one_calendar(product, scope.within(asked.tenant), asked.time_zone)
     question = Question(product, caller, asked.tenant, calendar, amounts=amounts)
     now = product.now()
-    only = list(scope.within(asked.tenant).tenants or ())
-    if part == "corrections":
+    of = scope.within(asked.tenant)
+    only = list(of.tenants or ())
+    # Who sees some teams only is told nothing of corrections: that takes no time.
+    is_later = part == "rest" and not of.teams
+    events = None if is_later else _events_later(product, of)
+    if part == "corrections" and events is not None:
         own = calendar or around.time_zone_of(only[0]) or "UTC"
         year = year or now.astimezone(ZoneInfo(own)).year
         told = {"asked": asked, "tenants": names, "zone": own, "year": year}
-        return {**told, **_events(question._replace(time_zone=own), year)}
+        return {**told, **_bridged(question._replace(time_zone=own), year), **events()}
     if len(only) == 1:
         own = calendar or around.time_zone_of(only[0]) or "UTC"
-        _look_ahead_of_year(question._replace(time_zone=own), year or now.astimezone(ZoneInfo(own)).year)
+        of_year = year or now.astimezone(ZoneInfo(own)).year
+        _look_ahead_of_year(question._replace(time_zone=own), of_year, with_bridge=not is_later and not of.teams)
     ever = question.totals(bucket="month", only=IN_TABLES)
     zone = zone_of(product, ever)
     question = question._replace(time_zone=zone)
@@ -76,24 +82,30 @@ def periods(
     }
     if not ever["total"]["prompts"]:
         return {**shown, "nothing": "not-allowed" if scope.tenants == frozenset() else "no-events"}
-    of = scope.within(asked.tenant)
     stands = standing(product, of, shown["year"], 1 if asked.tenant else len(names), standing_page)
     stands |= covering(product, caller, around)
     found = {**shown, **stands, **_of_year(question, ever, shown["year"], columns, now)}
     if found["nothing"]:
         return found
-    # Who sees some teams only is told nothing of corrections: that takes no time.
-    if part == "rest" and not of.teams:
+    if events is None:
         return {**found, "later": True}
-    return {**found, **_events(question, shown["year"])}
+    return {**found, **_bridged(question, shown["year"]), **events()}
 
 
-def _events(question: Question, year: int) -> Figures:
-    """What has corrected the year, the latest orders to close a month, and what months were compared with."""
-    product, scope = question.product, question.product.scope(question.caller, Right.READ, question.tenant)
-    bounds = date(year, 1, 1), date(year + 1, 1, 1)
-    corrections = corrections_of(question._replace(amounts="restated"), *bounds)
-    return {**corrections, **orders(product, scope), **reconciled(product, scope)}
+def _bridged(question: Question, year: int) -> Figures:
+    """What has corrected the year."""
+    return bridged(question._replace(amounts="restated"), date(year, 1, 1), date(year + 1, 1, 1))
+
+
+def _events_later(product: Product, scope: Scope) -> Callable[[], Figures]:
+    """The latest restatements and orders to close a month, and what months were compared with; all asked now, and waited for when
+    it is called."""
+    asked = restatements_later(product, scope), orders_later(product, scope), reconciled_later(product, scope)
+
+    def told() -> Figures:
+        return {name: figure for each in asked for name, figure in each().items()}
+
+    return told
 
 
 def _years(months: Sequence[Row], now: datetime, zone: str) -> list[int]:
@@ -152,11 +164,13 @@ def _of_year(question: Question, ever: Answer, year: int, columns: int, now: dat
     }
 
 
-def _look_ahead_of_year(question: Question, year: int) -> None:
-    """All months there are, and those of a year by tenant: the one that is asked for, or this one, which most look at."""
+def _look_ahead_of_year(question: Question, year: int, *, with_bridge: bool) -> None:
+    """All months there are, and those of a year by tenant: the one that is asked for, or this one, which most look at; and what its
+    bridge ends with."""
     bounds = {"start": date(year, 1, 1), "end": date(year + 1, 1, 1)}
     months = [question.query(bucket="month", only=IN_TABLES, **each) for each in ({}, bounds)]
-    question.look_ahead(*months, question.query(by=("tenant",), bucket="month", top=1, only=(), **bounds))
+    restated = [question._replace(amounts="restated").query(ranges=False, **bounds)] if with_bridge else []
+    question.look_ahead(*months, question.query(by=("tenant",), bucket="month", top=1, only=(), **bounds), *restated)
 
 
 def _look_ahead(question: Question, bounds: Mapping[str, date], bars: Sequence[BarTime], now: datetime) -> None:

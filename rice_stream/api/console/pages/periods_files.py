@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import date
-from urllib.parse import urlencode
 
+from rice_stream.api.console.addresses import query_of
 from rice_stream.api.console.stretches import BarTime, next_month
 from rice_stream.reports.totals_query import AmountsAs
 
@@ -57,4 +57,5 @@ def _as(amounts: AmountsAs) -> list[tuple[str, str]]:
 
 
 def _file(title: str, path: str, pairs: list[tuple[str, str]], forms: Sequence[str] = _TABLES) -> dict[str, str]:
-    return {"title": title, **{form: f"{path}?{urlencode([*pairs, ('format', form)])}" for form in forms}}
+    asked = f"{path}?{query_of(pairs)}&format="
+    return {"title": title, **{form: f"{asked}{form}" for form in forms}}

@@ -1,5 +1,6 @@
 """The form of the page Periods that compares a month with what a provider or cloud states of it, and what was found."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Literal
 
@@ -24,7 +25,7 @@ from rice_stream.api.writes.reconciliations import (
     StatedCarbonBody,
     answer_reconciliation,
 )
-from rice_stream.reports.reconciliations import reconciliation_page
+from rice_stream.reports.reconciliations import reconciliation_page_later
 from rice_stream.store.scope import Scope
 
 _PAGE = "/periods"
@@ -63,9 +64,10 @@ class ReconciliationForm(PageForm):
         return ReconciliationBody.model_validate({**whose, **compared})
 
 
-def reconciled(product: Product, scope: Scope) -> Figures:
-    """The latest comparisons of the months that the scope sees."""
-    return {"reconciliations": reconciliation_page(product.engine_for(scope), scope, limit=_SHOWN)["rows"]}
+def reconciled_later(product: Product, scope: Scope) -> Callable[[], Figures]:
+    """The latest comparisons of the months that the scope sees; asked now, and waited for when it is called."""
+    listed = reconciliation_page_later(product.engine_for(scope), scope, limit=_SHOWN)
+    return lambda: {"reconciliations": listed()["rows"]}
 
 
 def install(app: FastAPI, dashboard: Dashboard) -> None:
