@@ -12,7 +12,6 @@ import platform
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -149,7 +148,7 @@ def _spark(size: int) -> Iterator[Command]:
 
 def _release(size: int) -> Iterator[Command]:
     for _ in range(size):
-        yield Command(("-m", "tests.release", "--trial", "--out", tempfile.mkdtemp(prefix="rice-release-")), {})
+        yield Command(("-m", "tests.release", "--trial", "--out", str(ROOT / "build" / "release")), {})
 
 
 def _image(size: int) -> Iterator[Command]:
