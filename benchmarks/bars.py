@@ -50,6 +50,7 @@ BARS = (
     Bar("totals of a tenant with entries*p99", "without entries", at_most=1.3),
     Bar("*of a month of *", "limit*", at_most=1),
     Bar("export of a month of 10,000,000*", "asked for", at_least=1),
+    Bar("restating of a month of * from the archive", "from PostgreSQL", at_least=1.5),
     Bar("worker peak memory", "limit", at_most=350 / 300),
     *(
         Bar(f"{question}, answered", "SELECT 1", at_least=0.4)

@@ -72,12 +72,21 @@ def coverage(session: Session, /, *, limit: int, as_json: bool, **asked: Any) ->
         _print_old(document["old_factors"])
         _print_excluded(document["exclusions"])
         _print_market(document["market"])
-        if document["capped_prompts"]:
-            STDERR.print(
-                f"{document['capped_prompts']:,} prompts count as much as one prompt can: their counts are nonsense."
-            )
+        _print_of_records(document)
 
     answer(document, as_json=as_json, human=human)
+
+
+def _print_of_records(document: dict[str, Any]) -> None:
+    if "records_from" in document:
+        STDERR.print(
+            f"Records from before {document['records_from']} have been dropped: repeated ids, API keys and prompts at the cap are"
+            " those of later ones."
+        )
+    if document["capped_prompts"]:
+        STDERR.print(
+            f"{document['capped_prompts']:,} prompts count as much as one prompt can: their counts are nonsense."
+        )
 
 
 def _day_cells(day: dict[str, Any]) -> list[object]:

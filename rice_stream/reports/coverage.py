@@ -21,7 +21,9 @@ from rice_stream.reports.tiers import look_ahead_by_day, tiers, tiers_by_day
 from rice_stream.reports.time_zones import REPORT_TIME_ZONE
 from rice_stream.reports.unattributed import unattributed_later
 from rice_stream.reports.uncharged import uncharged_later
+from rice_stream.store.asked_ahead import rows_later
 from rice_stream.store.engine import Connection, Engine
+from rice_stream.store.prepared import statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scoped import is_held_open
 from rice_stream.store.snapshot import snapshot
@@ -77,6 +79,7 @@ class _Asked:
         self._conflicts = conflicts_later(connection, scope, from_s * SECOND_US, limit=limit)
         self._market = market_coverage_later(*self._of)
         self._excluded = exclusions_later(*self._of)
+        self._horizon = rows_later(connection, statement("SELECT MAX(records_from_us) FROM retention"), {})
 
     def told(self, kinds: list["_Kind"], whole: CoveredWhole, now_us: int) -> dict[str, Any]:
         """What is told beside the sums of `kinds`, once."""
@@ -87,7 +90,10 @@ class _Asked:
         energy_uwh: dict[str, int] = {}
         for kind in kinds:
             energy_uwh[kind.electricity] = energy_uwh.get(kind.electricity, 0) + kind.energy_uwh
+        ((horizon_us,),) = self._horizon()
+        dropped = (horizon_us or 0) > self._of[2] * SECOND_US
         return {
+            **({"records_from": rfc3339(horizon_us)} if dropped else {}),
             "capped_prompts": self._capped(),
             **{name: tell(whole) for name, tell in self._parts.items()},
             **self._conflicts(),
@@ -121,7 +127,9 @@ def coverage(
         "tenant", "any"}}`; shares are None where there is nothing at all, `capped_prompts` count as what one prompt can cost.
         `"tiers"` (of `tiers`) add up to all of it; `"covered_share"` is that of the known ones, 1 without `fallback_share["any"]`.
         And what `claims`, `conflicts` and `repeated_ids` answer (no ids without `repeated`, or of over `compared_max` prompts),
-        `unattributed`, `uncharged`, `exclusions`, `old_factors`, `market` as they are called; by `day` what `tiers_by_day` does.
+        `records_from` where records of the time have been dropped: what is told of ids, prompts at the cap and API keys is of those
+        from then on; `unattributed`, `uncharged`, `exclusions`, `old_factors`, `market` as they are called; by `day` what
+        `tiers_by_day` does.
 
     Raises:
         UsageError: days are to be told apart, and are not said to be few.

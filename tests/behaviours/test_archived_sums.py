@@ -19,6 +19,7 @@ from rice_stream.meter.what_if import Change
 from rice_stream.proof.verification import verify
 from rice_stream.reports.capped import capped_prompts_later
 from rice_stream.reports.comparison import compare
+from rice_stream.reports.coverage import coverage
 from rice_stream.reports.durations import narrowed_kinds
 from rice_stream.reports.name_filter import NameFilter
 from rice_stream.reports.prompt_neighbours import neighbours_later
@@ -198,6 +199,8 @@ def test_what_is_added_up_of_corrections_alone_is_told_of_nothing_dropped(store:
     with reading(engine) as connection:
         assert used_energy(connection, month) == before
         assert capped_prompts_later(connection, EVERYTHING, 0)() == 0
+    assert coverage(engine, EVERYTHING, now=NOON)["records_from"] == "2026-11-01T00:00:00Z"
+    assert "records_from" not in coverage(engine, EVERYTHING, now=NOON, days=7)
     watch_user(engine, "acme", "u-3")  # of whom one prompt was voided
     assert rows_in(engine)("user_slot_total") == []
 

@@ -173,9 +173,11 @@ class Conflict(Answer):
 
 
 class Coverage(Answer):
-    """What the numbers rest on. `time_zone` and `days` are there where days were asked for."""
+    """What the numbers rest on. `time_zone` and `days` are there where days were asked for, `records_from` where records of the
+    time have been dropped: ids, prompts at the cap and API keys are told of those from then on."""
 
     window: WindowBounds
+    records_from: str | None = None
     covered_share: Share
     tiers: list[Tier]
     time_zone: str | None = None
