@@ -58,6 +58,8 @@ class CallsReader:
         rows: list[tuple[Any, ...]] = []
         for row, value in enumerate(values):
             try:
+                if not value.isascii():
+                    value.decode()  # typed structs do not look at the names that they skip; the full decoders do
                 rows.append(self._row(call_of(decode(value))))
             except _PROBLEMS:
                 odd.append(row)

@@ -149,7 +149,7 @@ class PlainReader:
     def _as_call(record: RawRecord | SkippedBatch) -> bytes:
         """The value of a record that may be one object of JSON; nothing of another one."""
         value = record.value
-        if not value or value[0] != _BRACE or not _is_text(value):
+        if not value or value[0] != _BRACE:
             return b""
         headers = record.headers
         return b"" if headers and (any(map(_is_enveloped, headers)) or any(map(_says_other, headers))) else value
