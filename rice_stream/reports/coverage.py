@@ -91,7 +91,7 @@ class _Asked:
         for kind in kinds:
             energy_uwh[kind.electricity] = energy_uwh.get(kind.electricity, 0) + kind.energy_uwh
         ((horizon_us,),) = self._horizon()
-        dropped = (horizon_us or 0) > self._of[2] * SECOND_US
+        dropped = bool(horizon_us) and horizon_us > self._of[2] * SECOND_US
         return {
             **({"records_from": rfc3339(horizon_us)} if dropped else {}),
             "capped_prompts": self._capped(),
