@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import accumulate, takewhile
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -31,6 +30,7 @@ from rice_stream.events.formats.plain.fields import PlainItem
 from rice_stream.events.formats.plain.records import PlainReader
 from rice_stream.events.formats.plain.span_rows import SpanEvents
 from rice_stream.events.formats.reading.options import AUTO, CANONICAL, DEFAULT_OPTIONS, FormatOptions
+from rice_stream.events.kept_values import values_of
 from rice_stream.events.plain_objects import decode_plain
 from rice_stream.events.records import Decoded, Ignored, RawRecord, Refused, SkippedBatch, SourcePartition, placed
 from rice_stream.events.refused_items import batch_not_unpacked, bounded
@@ -57,7 +57,6 @@ class _Reading(NamedTuple):
 
 
 _PLAIN = _Reading()
-_VALUE = attrgetter("value")
 
 
 class DecodedBlock(NamedTuple):
@@ -98,7 +97,7 @@ def decode_blocks(
         ahead = _within_bytes(records[first : first + RECORDS_MAX])
         block = _block_together(ahead, options, partition)
         if block is None:
-            block = _decode_block(ahead[:BLOCK_RECORDS], options, partition)
+            block = _decode_block(list(ahead[:BLOCK_RECORDS]), options, partition)
         first += block.records
         yield block
 
@@ -108,12 +107,12 @@ def _within_bytes(records: Sequence[RawRecord]) -> Sequence[RawRecord]:
     size = 0
     for several, more in ((records[:BLOCK_RECORDS],) * 2, (records, records[BLOCK_RECORDS:])):
         try:
-            size += sum(map(len, map(_VALUE, more)))  # no list: this is the hot path
+            size += sum(map(len, values_of(more)))  # no list: this is the hot path
         except TypeError:  # a record without a value
-            size += sum(len(value or b"") for value in map(_VALUE, more))
+            size += sum(len(value or b"") for value in values_of(more))
         if size > BLOCK_BYTES:
             wanted = size // -(-size // BLOCK_BYTES)
-            ends = accumulate(len(value or b"") for value in map(_VALUE, several))
+            ends = accumulate(len(value or b"") for value in values_of(several))
             return several[: max(sum(1 for _ in takewhile(wanted.__ge__, ends)), 1)]
     return records
 
@@ -128,6 +127,7 @@ def _block_together(
     records = records[: len(found.ids)]
     if not len(found.odd):
         return DecodedBlock(*joined(found, records), len(records))
+    records = list(records)  # each is made once
     odd = [records[row] for row in found.odd.tolist()]
     rest = _decode_block(odd, options, partition)
     # Where they hold more items than a block, it ends before the first of which there is nothing.
@@ -141,7 +141,7 @@ def _found_together(
 ) -> ReadTogether | None:
     if _may_be_plain(records, options, partition) and decode_plain(records[:1]) is not None:
         return read_together(records)
-    return PlainReader(options, _topic(records, partition)).read_calls(records[:BLOCK_RECORDS])
+    return PlainReader(options, _topic(records, partition)).read_calls(list(records[:BLOCK_RECORDS]))
 
 
 def _decode_block(

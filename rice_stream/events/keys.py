@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from hashlib import blake2b
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from rice_stream.instants import DAY_US
 KEY_BYTES = 16
 _TIME_BYTES = 6
 _DIGEST_BYTES = KEY_BYTES - _TIME_BYTES
+_HASHERS = 256
+"""Copies of a hasher at a time; each has some hundred bytes."""
 
 
 def key_prefix(tenant_id: str, source: str | None) -> bytes:
@@ -49,11 +52,15 @@ def event_keys(times_us: NDArray[np.int64], hashers: Iterable[blake2b], ids: Ite
     ordered in time, so that indexes and partitions stay local.
     """
     n = len(times_us)
-    # Copying a hasher is half the price of making one.
-    digesting = list(map(blake2b.copy, hashers))
-    for hasher, event_id in zip(digesting, ids, strict=True):
-        hasher.update(event_id)
-    digests = b"".join(map(blake2b.digest, digesting))
+    of_ids, of_hashers = iter(ids), iter(hashers)
+    parts: list[bytes] = []
+    # Copying a hasher is half the price of making one, as long as the copies fit into the cache.
+    while some := list(islice(of_ids, _HASHERS)):
+        digesting = list(map(blake2b.copy, islice(of_hashers, len(some))))
+        for hasher, event_id in zip(digesting, some, strict=True):
+            hasher.update(event_id)
+        parts += map(blake2b.digest, digesting)
+    digests = b"".join(parts)
     keys = np.empty((n, KEY_BYTES), dtype=np.uint8)
     keys[:, :_TIME_BYTES] = _time_bytes(times_us)
     keys[:, _TIME_BYTES:] = np.frombuffer(digests, dtype=np.uint8).reshape(n, _DIGEST_BYTES)

@@ -131,21 +131,21 @@ class Decoded(NamedTuple):
     """
 
     events: Sequence[WireEvent]
-    records: list[RawRecord]
+    records: Sequence[RawRecord]
     items: list[int]
     refused: list[Refused]
     ignored: list[tuple[str, str]]
 
     def add(self, event: WireEvent, record: RawRecord, item: int) -> None:
-        """Append an event, where the events are a list."""
+        """Append an event, where the events and records are lists."""
         cast("list[WireEvent]", self.events).append(event)
-        self.records.append(record)
+        cast("list[RawRecord]", self.records).append(record)
         self.items.append(item)
 
     def extend(self, block: "Decoded") -> None:
-        """Append what another block of records gave, where the own events are a list."""
+        """Append what another block of records gave, where the own events and records are lists."""
         cast("list[WireEvent]", self.events).extend(block.events)
-        self.records.extend(block.records)
+        cast("list[RawRecord]", self.records).extend(block.records)
         self.items.extend(block.items)
         self.refused.extend(block.refused)
         self.ignored.extend(block.ignored)

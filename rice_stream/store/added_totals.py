@@ -15,18 +15,28 @@ from rice_stream.store.statements import add_totals_sql
 from rice_stream.store.totals_tables import TOTALS_TABLES, TotalsTable
 
 
+class StreamedTotals(dict[TotalsTable, Totals]):
+    """Sums with the stream that copies them, made before they are added."""
+
+    def __init__(self, totals: Mapping[TotalsTable, Totals]) -> None:
+        super().__init__((table, sums) for table, sums in totals.items() if len(sums))
+        self.rows = copied_rows(self)
+        own = {table: sums for table, sums in self.items() if self.rows[table].of == table}
+        self.stream = integers_stream(_columns(own), list(ADDED_TYPES.values())) if own else b""
+
+
 def copy_to_totals(cursor: Any, totals: Mapping[TotalsTable, Totals], *, corrects: bool = False) -> None:
     """On PostgreSQL, through the scratch table, which is there and empty: one COPY, and one way there for all statements.
     `corrects`: what is added are corrections."""
-    added = {table: sums for table, sums in totals.items() if len(sums)}
+    added = totals if isinstance(totals, StreamedTotals) else StreamedTotals(totals)
     if not added:
         return
-    rows = copied_rows(added)
     with cursor.copy(f"COPY {added_table()} FROM STDIN (FORMAT BINARY)") as copy:
-        own = {table: sums for table, sums in added.items() if rows[table].of == table}
-        copy.write(integers_stream(_columns(own), list(ADDED_TYPES.values())))
+        copy.write(added.stream)
     # In key order, table by table: no two workers lock in different orders.
-    cursor.execute("; ".join(_adding_sql(table, rows[table], corrects=corrects) for table in added), prepare=False)
+    cursor.execute(
+        "; ".join(_adding_sql(table, added.rows[table], corrects=corrects) for table in added), prepare=False
+    )
 
 
 def copied_rows(added: Mapping[TotalsTable, Totals]) -> dict[TotalsTable, CopiedRows]:

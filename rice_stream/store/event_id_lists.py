@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rice_stream.quantities import Ints
 from rice_stream.store.copy_stream import HEADER, TRAILER
+from rice_stream.store.months import months_of
 
 _COLUMNS = ("splits", "bucket", "month", "list_key", "tags", "places")
 _COPY = f"COPY event_id_list ({', '.join(_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
@@ -81,9 +82,11 @@ def listed_by_month(
     """(month since 1970-01, what is listed in it) of some records; the month is that of the time that keys begin with."""
     tags = tags_of(event_ids)
     key_ms = (np.ascontiguousarray(event_keys[:, :8]).view(">u8").ravel() >> np.uint64(16)).astype(np.int64)
-    months = key_ms.astype("M8[ms]").astype("M8[M]").astype(np.int64)
-    places = (tenant_keys.astype(np.int64) << 32) | (key_ms - _month_ms(months))
-    for month in np.unique(months).tolist():
+    months = months_of(key_ms, "ms")
+    distinct = np.unique(months)
+    month_ms = _month_ms(distinct)[np.searchsorted(distinct, months)] if len(distinct) > 1 else _month_ms(distinct)
+    places = (tenant_keys.astype(np.int64) << 32) | (key_ms - month_ms)
+    for month in distinct.tolist():
         of_month = months == month
         yield month, ListedIds(tags, places) if of_month.all() else ListedIds(tags[of_month], places[of_month])
 

@@ -17,7 +17,7 @@ from rice_stream.instants import datetime_of
 from rice_stream.meter.amounts import Totals
 from rice_stream.quantities import Ints
 from rice_stream.store import schema
-from rice_stream.store.added_totals import copy_to_totals
+from rice_stream.store.added_totals import StreamedTotals, copy_to_totals
 from rice_stream.store.batch import Batch, Conflict, MadeAhead, Records, totals_of
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
 from rice_stream.store.closed_months import CLOSED_BEFORE_US, ClosedMonth
@@ -33,6 +33,7 @@ from rice_stream.store.group_rows import copy_entries, group_row
 from rice_stream.store.horizon import records_from_us
 from rice_stream.store.identity_rules import KnownRules, check_rules
 from rice_stream.store.lock_waits import limit_statement
+from rice_stream.store.months import months_of
 from rice_stream.store.partition_ddl import make_partitions
 from rice_stream.store.partitions import month_of
 from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, probe_sql
@@ -100,11 +101,11 @@ class PostgresWriter(Writer):
 
     def made_ready(self, records: Records) -> Records:
         """With all that is written of them, unless batches hold known keys just now: then it is not all of them that is."""
-        if not self._all_new:
+        if not self._all_new or not len(records):
             return records
         watched = self._watched
-        ahead = MadeAhead(stream_ahead(records), _id_lists(records), watched, totals_of(records, watched))
-        return replace(records, ahead=ahead)
+        totals = StreamedTotals(totals_of(records, watched))
+        return replace(records, ahead=MadeAhead(stream_ahead(records), _id_lists(records), watched, totals))
 
     def _insert(self, records: Records) -> None:
         ahead = records.ahead
@@ -255,7 +256,7 @@ class PostgresWriter(Writer):
 
     def ensure_partitions(self, ended_at_us: NDArray[np.int64]) -> None:
         """Make the partitions that these times fall into, in transactions of their own, before the batch."""
-        months = np.unique(ended_at_us.astype("M8[us]").astype("M8[M]").astype(np.int64)).tolist()
+        months = np.unique(months_of(ended_at_us, "us")).tolist()
         missing = [month for month in months if month not in self._months]
         if missing:
             with reading(self._engine) as connection:

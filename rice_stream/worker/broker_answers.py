@@ -137,15 +137,22 @@ class AnswerReader:
 
 
 class OpenedAnswer:
-    """An answer that is read from its beginning, part by part; only what is read is copied."""
+    """An answer that is read from its beginning, part by part; only what is read is copied.
+
+    Once all is read its memory is given back, whoever still holds it: aiokafka does until the next answer.
+    """
 
     def __init__(self, answer: bytearray) -> None:
-        self._rest = memoryview(answer)
+        self._answer = answer
+        self._at = 0
 
     def read(self, size: int) -> bytes:
         """The next so many bytes, or what is left."""
-        part = bytes(self._rest[:size])
-        self._rest = self._rest[size:]
+        part = bytes(memoryview(self._answer)[self._at : self._at + size])
+        self._at += len(part)
+        if self._at == len(self._answer):
+            self._answer.clear()
+            self._at = 0
         return part
 
 

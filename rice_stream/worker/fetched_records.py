@@ -8,7 +8,7 @@ listed, and checked at the start, by `inner_names`.
 import logging
 import struct
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, islice
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from aiokafka.consumer import fetcher
 from aiokafka.record import default_records, legacy_records
 from aiokafka.record.util import decode_varint
 
+from rice_stream.events.kept_values import KeptValues
 from rice_stream.events.records import SkippedBatch
 from rice_stream.worker import unpacking
 from rice_stream.worker.intake import RECORD_BYTES, SizedRecords, bytes_of, sized
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 FETCH_BYTES_MAX = 4 * 1024 * 1024
 """A fetch hands over records of about so many bytes, of all partitions together, and at least one; the rest waits in
 aiokafka's buffer. A compressed batch is taken apart as a whole, up to `unpacking.BATCH_BYTES_MAX`."""
+KEPT_FROM = 64
+"""Of fewer records the objects around them are kept as well."""
 RUN_RECORDS_MAX = 2_000
 """Records that are read at once: a batch may hold a million small ones, each of which takes much more memory once it is read."""
 _LENGTH_AT, _MAGIC_AT, _CODEC_AT, _LAST_DELTA_AT, _OVERHEAD = 8, 16, 22, 23, 12
@@ -71,8 +74,12 @@ class BoundedResult(_FetchResult):  # type: ignore[misc]
         """What follows the records that the broker sent; None: all is given out, or their format does not say so."""
         return None if self._partition_records is None else _offset_behind(self._partition_records.raw)
 
-    def getall(self, max_records: int | None = None) -> list[Any]:
-        """Up to so many records, and no more than the room has bytes for; what is left comes next time."""
+    def getall(self, max_records: int | None = None) -> Sequence[Any]:
+        """Up to so many records, and no more than the room has bytes for; what is left comes next time. Many are `KeptValues`."""
+        found = self._taken(max_records)
+        return found if len(found) < KEPT_FROM else KeptValues.of(found) or found
+
+    def _taken(self, max_records: int | None) -> SizedRecords:
         found = SizedRecords()
         if ROOM.left <= 0 or not self.check_assignment(self._topic_partition) or not self.has_more():
             return found

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+from rice_stream.events.kept_values import KeptValues
 from rice_stream.pipeline.chunks import Chunk
 
-BATCH_BYTES_MAX = 18 * 1024 * 1024
+BATCH_BYTES_MAX = 17 * 1024 * 1024
 """Most bytes of records that a batch takes, and that wait for it; a larger chunk is taken by itself."""
 RECORD_BYTES = 200
 """What a record takes in memory besides its key, value and headers, about."""
@@ -51,6 +52,8 @@ def fetched_chunk(chunk: Chunk, acknowledge: Any) -> FetchedChunk:
 
 def bytes_of(records: Sequence[Any]) -> int:
     """What the records take in memory, about."""
+    if isinstance(records, KeptValues):
+        return records.size_bytes
     if isinstance(records, SizedRecords) and records.size_bytes:
         return records.size_bytes
     size = RECORD_BYTES * len(records)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rice_stream.basis import Basis
 from rice_stream.events.canonical import WireEvent
 from rice_stream.events.columns import EventColumns
+from rice_stream.events.kept_values import KeptValues
 from rice_stream.events.on_demand import OnDemand
 from rice_stream.events.plain_objects import any_envelope
 from rice_stream.events.records import Decoded, RawRecord
@@ -47,6 +48,9 @@ def read_together(records: Sequence[RawRecord]) -> ReadTogether | None:
 
 def _values(records: Sequence[RawRecord]) -> list[bytes]:
     """The value of each record; nothing of one that is odd whatever its value says."""
+    if isinstance(records, KeptValues):
+        kept = records.values  # without headers
+        return cast("list[bytes]", kept) if all(kept) else [value or b"" for value in kept]
     values = list(map(_VALUE, records))
     if any_envelope(records):
         return [b"" if any_envelope((record,)) else record.value or b"" for record in records]
@@ -78,7 +82,7 @@ def joined(
     """Columns and events of these first records of a block, in their order."""
     if odd is None:
         events = EventsOfRecords(records, found.event)
-        return _columns(found), Decoded(events, list(records), [0] * len(records), [], [])
+        return _columns(found), Decoded(events, records, [0] * len(records), [], [])
     alone, between = odd.decoded, _Between(len(records), found.odd, odd.rows)
     sources: list[RawRecord | WireEvent] = between.put(records, alone.events)
     of_rows, items = between.put(records, alone.records), between.put([0] * len(records), alone.items)

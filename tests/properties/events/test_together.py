@@ -14,7 +14,8 @@ from rice_stream.events import decoding
 from rice_stream.events.canonical import FIELD_NAMES
 from rice_stream.events.columns import EventColumns
 from rice_stream.events.decoding import DecodedBlock, decode_blocks
-from rice_stream.events.records import Decoded, RawRecord
+from rice_stream.events.kept_values import KeptRecord, KeptValues
+from rice_stream.events.records import Decoded, RawRecord, Refused, SourcePartition
 from rice_stream.events.together import blocks
 from rice_stream.events.together.reader import EVENTS_MIN
 from tests.support.cases import drawn, size
@@ -223,10 +224,22 @@ def one_by_one(records: Sequence[RawRecord]) -> list[DecodedBlock]:
         return list(decode_blocks(records))
 
 
+def _why(refused: Refused) -> tuple[object, ...]:
+    return refused.record.offset, refused.record.value, refused.item, refused.reason, refused.detail, refused.payload
+
+
 def assert_same(records: Sequence[RawRecord]) -> bool:
-    """Whether any were read together; they say the same in any case."""
+    """Whether any were read together; they say the same in any case, also where the values alone are kept."""
     together = list(decode_blocks(records))
-    assert as_one(together) == as_one(one_by_one(records))
+    expected = as_one(one_by_one(records))
+    assert as_one(together) == expected
+    kept = KeptValues.of([KeptRecord(each.offset, 0, 0, each.key, each.value, each.headers) for each in records])
+    if kept is not None:
+        columns, decoded = as_one(list(decode_blocks(kept, partition=SourcePartition("t", 0))))
+        assert columns == expected[0]
+        assert [each.offset for each in decoded.records] == [each.offset for each in expected[1].records]
+        assert decoded._replace(records=[], refused=[]) == expected[1]._replace(records=[], refused=[])
+        assert list(map(_why, decoded.refused)) == list(map(_why, expected[1].refused))
     rows = np.arange(0, len(together[0].columns), 3)
     some = as_one([together[0]._replace(columns=together[0].columns.select(rows))])[0]
     assert some["event_id"] == as_one(together[:1])[0]["event_id"][::3]

@@ -78,5 +78,7 @@ def test_it_is_what_aiokafka_reads_with_once_installed(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("kind", [bytes, bytearray])
 def test_an_answer_is_read_part_by_part_as_any_stream(kind: type[bytes] | type[bytearray]) -> None:
     """Past its end there is nothing."""
-    answer = opened(kind(b"abcdefg"))
+    whole = kind(b"abcdefg")
+    answer = opened(whole)
     assert [answer.read(size) for size in (0, 1, 3, 2, 9, 9)] == [b"", b"a", b"bcd", b"ef", b"g", b""]
+    assert isinstance(whole, bytes) or not whole, "its memory is given back"

@@ -213,6 +213,7 @@ def test_however_it_is_handed_over_it_is_what_aiokafka_gives(
     """The same records and, after each fetch, a position from which aiokafka goes on with the rest: of transactions that were
     kept and taken back, compressed or not, from amid a batch, whatever the bounds."""
     monkeypatch.setattr(fetched_records, "RUN_RECORDS_MAX", data.draw(st.integers(1, 8)))
+    monkeypatch.setattr(fetched_records, "KEPT_FROM", data.draw(st.sampled_from([1, 100])))
     batches: list[tuple[int, bytes]] = []
     offset = 0
     taken_back: list[tuple[int, int, int]] = []

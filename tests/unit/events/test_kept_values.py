@@ -1,0 +1,51 @@
+"""Records of which the values are kept: the same records, one by one and in parts."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rice_stream.events.kept_values import KeptRecord, KeptValues
+
+RECORDS = st.lists(
+    st.tuples(
+        st.integers(1, 9), st.integers(-1, 2**45), st.none() | st.binary(max_size=5), st.none() | st.binary(max_size=9)
+    ),
+    min_size=1,
+    max_size=30,
+)
+ENDS = st.none() | st.integers(-35, 35)
+
+
+@given(RECORDS, ENDS, ENDS)
+def test_they_are_a_sequence_of_the_same_records(
+    drawn: list[tuple[int, int, bytes | None, bytes | None]], first: int | None, end: int | None
+) -> None:
+    """With holes between offsets and without, with keys and without, tombstones, any time."""
+    offsets = np.cumsum([step for step, *_ in drawn]).tolist()
+    plain = [KeptRecord(at, ms, 1, key, value) for at, (_, ms, key, value) in zip(offsets, drawn, strict=True)]
+    kept = KeptValues.of(plain)
+    assert kept is not None
+    assert list(kept) == plain
+    assert [kept[0], kept[-1]] == [plain[0], plain[-1]]
+    part, expected = kept[first:end], plain[first:end]
+    assert list(part) == expected
+    assert len(part) == len(expected)
+    assert part.values == [each.value for each in expected]
+    assert part.size_bytes >= sum(len(each.value or b"") + len(each.key or b"") for each in expected)
+    with pytest.raises(IndexError):
+        kept[len(plain)]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        KeptRecord(1, 5, 0, None, b"v", (("traceparent", b"00-1"),)),
+        KeptRecord(1, 5, 1, None, b"v"),
+        KeptRecord(1, None, 0, None, b"v"),  # type: ignore[arg-type]
+    ],
+    ids=["headers", "another type of time", "no time"],
+)
+def test_others_are_left_as_they_are(odd: KeptRecord) -> None:
+    """What is not kept of a record would be lost."""
+    assert KeptValues.of([KeptRecord(0, 5, 0, None, b"v"), odd]) is None
