@@ -93,7 +93,7 @@ def test_sigterm_under_load_acks_what_is_stored_and_the_next_worker_repeats_noth
     deployment = deploy(either_database)
     sender, make = Sender(deployment), EventMaker(13)
     send_ahead(sender, make, 8000)
-    worker = deployment.start_worker(batch_events_max=500)
+    worker = deployment.start_worker(batch_events_max=50)
     worker.until(worker.has_committed, "the first batch")
     send_ahead(sender, make, 200)
     asked_s = time.monotonic()
