@@ -41,7 +41,7 @@ from rice_stream.transparency.checkpoints import Checkpoint
 from rice_stream.transparency.kept_trees import BLOCK_LEAVES, GrowingTree, KeptTree
 from rice_stream.transparency.leaves import LeafWriter
 from rice_stream.transparency.merkle import leaf_hash
-from rice_stream.transparency.notes import NoteKey, SignedNote
+from rice_stream.transparency.notes import NoteKey, SignedNote, split_notes
 from rice_stream.transparency.notes import signed as signed_note
 from rice_stream.transparency.proof_files import ProvenLeaf, ProvenTree, check_proof_file, proof_file
 from tests.support.audited import BOX, ORIGIN, SECRETS_KEY, Tampering, add_entries, signed
@@ -371,7 +371,7 @@ def test_a_server_signs_and_publishes_by_the_role_of_its_api(engine: Engine, tmp
     assert kept.read_text() == f"{checkpoints(engine, EVERYTHING, limit=1)[0]['note']}\n"
     both = Settings.model_validate({**given, "secrets_key": f"{'bmV3' * 10}bmU=,{SECRETS_KEY}"})
     assert [chore.run(server) for chore in checkpoint_chores(both)] == [0, 1]
-    assert problems(engine, kept.read_text()) == []
+    assert problems(engine, *split_notes(kept.read_text())) == []
     server.dispose()
 
 
