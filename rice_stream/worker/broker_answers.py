@@ -74,9 +74,14 @@ class AnswerReader:
         return answer
 
     def _wake_from(self, size_bytes: int) -> None:
-        """Have the system wake us for no fewer bytes, or for the end of the connection."""
+        """Have the system wake us for no fewer bytes, or for the end of the connection.
+
+        Not where they are encrypted: what is missing of the last piece may be shorter than what it says.
+        """
+        if self._transport is None or self._transport.get_extra_info("ssl_object") is not None:
+            return
         wake_at = min(size_bytes, WAKE_BYTES)
-        connected = None if self._transport is None else self._transport.get_extra_info("socket")
+        connected = self._transport.get_extra_info("socket")
         if wake_at != self._wake_at and connected is not None and connected.fileno() >= 0:
             connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, wake_at)
             self._wake_at = wake_at

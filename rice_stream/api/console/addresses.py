@@ -7,15 +7,15 @@ from urllib.parse import quote_plus
 Pairs = list[tuple[str, str]]
 
 
-def address(path: str, pairs: Iterable[tuple[str, str]]) -> str:
+def address(path: str, pairs: Iterable[tuple[str, object]]) -> str:
     """A path with its parameters; those without a value are left out."""
     given = [(name, value) for name, value in pairs if value]
     return f"{path}?{query_of(given)}" if given else path
 
 
-def query_of(pairs: Iterable[tuple[str, str]]) -> str:
+def query_of(pairs: Iterable[tuple[str, object]]) -> str:
     """Parameters as an address has them, as `urllib.parse.urlencode` writes them."""
-    return "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in pairs])
+    return "&".join([f"{_quoted(name)}={_quoted(str(value))}" for name, value in pairs])
 
 
 @lru_cache(maxsize=4096)

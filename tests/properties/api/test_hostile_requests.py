@@ -28,9 +28,10 @@ from tests.unit.api.conftest import Door
 _MARK = re.compile(r"x\d(?:[abc]|none)?x")
 _ADDED_TO = {
     *("attribution_version", "audit_entry", "budget", "budget_state", "http_token", "idempotency_key", "mapping"),
-    *("principal", "watched_user", "server_key"),
+    *("principal", "reference_tables", "watched_user", "server_key"),
 }
-"""Tables in which a hostile name may become a row of its own: that is a name like any other."""
+"""Tables in which a hostile name may become a row of its own: that is a name like any other. What is corrected is estimated anew,
+with reference tables that are kept then."""
 CALLERS = (
     ("admin", "everything"),
     ("admin", "one tenant"),

@@ -1,10 +1,12 @@
 """Large answers are read in one piece, whatever pieces they arrive in; a connection that ends amid one is told as before."""
 
 import asyncio
+import ssl
 from random import Random
 from typing import Any
 
 import pytest
+import trustme
 from aiokafka import conn
 
 from rice_stream.worker import broker_answers
@@ -61,6 +63,61 @@ def test_an_end_amid_an_answer_is_told_with_what_came(size: int) -> None:
         with pytest.raises(asyncio.IncompleteReadError) as caught:
             await reader.readexactly(size)
         assert bytes(caught.value.partial) == b"x" * 5_000 + b"y" * 5_000
+        server.close()
+
+    asyncio.run(read())
+
+
+@pytest.mark.parametrize("held_bytes", [1, 40, 5_000])
+def test_an_encrypted_answer_is_whole_although_its_last_bytes_come_late(held_bytes: int) -> None:
+    """What is missing of the wire is then less than what is missing of the answer."""
+    authority, answer = trustme.CA(), Random(held_bytes).randbytes(700_000)
+    of_server, of_client = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+    authority.issue_cert("localhost").configure_cert(of_server)
+    authority.configure_trust(of_client)
+
+    async def send(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        await writer.drain()
+
+    async def read() -> None:
+        server = await asyncio.start_server(send, "127.0.0.1", 0, ssl=of_server)
+        arrived = asyncio.Event()
+
+        async def relay(from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+            """Hands on all that comes, and the last bytes when the reader has taken what was before."""
+            from_server, to_server = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
+
+            async def of_the_client() -> None:
+                while piece := await from_client.read(65_536):
+                    to_server.write(piece)
+
+            upward, sent = asyncio.create_task(of_the_client()), 0
+            # A record of TLS is 22 bytes longer than what it holds, of which it is 16 KiB at most.
+            while sent < len(answer) and (piece := await from_server.read(65_536)):
+                sent += len(piece)
+                kept = held_bytes if sent >= len(answer) else 0
+                to_client.write(piece[: len(piece) - kept])
+                await to_client.drain()
+                if kept:
+                    await arrived.wait()
+                    to_client.write(piece[len(piece) - kept :])
+            while piece := await from_server.read(65_536):
+                to_client.write(piece)
+            await upward
+
+        between, loop = await asyncio.start_server(relay, "127.0.0.1", 0), asyncio.get_running_loop()
+        protocol = AnswerProtocol(loop.create_future(), None, loop=loop)
+        address = between.sockets[0].getsockname()[:2]
+        transport, _ = await loop.create_connection(
+            lambda: protocol, *address, ssl=of_client, server_hostname="localhost"
+        )
+        found = loop.create_task(protocol.answers.readexactly(len(answer)))
+        found.add_done_callback(lambda _: arrived.set())
+        loop.call_later(0.2, arrived.set)
+        assert await asyncio.wait_for(found, 10) == answer
+        transport.close()
+        between.close()
         server.close()
 
     asyncio.run(read())
