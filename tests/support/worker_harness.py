@@ -75,12 +75,13 @@ class CommandProcess:
 
         def holds() -> T:
             answer = condition()
-            assert answer or self.exit_code is None, (
-                f"{self.name} ended with {self.exit_code} before {what}:\n{self.log}"
-            )
+            assert answer or self.exit_code is None, f"{self.name} ended with {self.exit_code} before {what}"
             return answer
 
-        return wait_until(holds, deadline_s, what)
+        try:
+            return wait_until(holds, deadline_s, what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.name} said:\n{self.log}") from None
 
     def kill(self) -> None:
         """SIGKILL, as a crash of the machine would end it. It must not have ended by itself before."""
