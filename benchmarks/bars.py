@@ -33,6 +33,7 @@ BARS = (
     Bar("alert after its crossing at 0.7*", "at 1,000*", at_most=3),
     Bar("alert of an event behind a backlog, after*", "limit", at_most=1),
     Bar("half of the events sent twice", "each sent once", at_least=0.75),
+    Bar("worker of two processes", "of one", at_least=1.4),
     Bar("decode where one in 100 is odd", "none odd", at_least=0.5),
     *(
         Bar(f"decode {name}", "json.loads*", at_least=0.8)

@@ -29,6 +29,8 @@ CHUNKED = 1_000_000
 OBVIOUS = 1_500
 COPIED = 400_000
 BATCH = 20_000
+_LATELY_US = 3 * 3_600_000_000
+"""What was stored before a store is filled ends within this, and no copy does."""
 
 
 def run(scale: float = 1.0) -> list[dict[str, object]]:
@@ -116,8 +118,21 @@ def half_twice(count: int) -> Iterator[tuple[bytes, bytes]]:
     yield from waiting
 
 
-def run_large_store(scale: float = 1.0, held: int = 20_000_000) -> list[dict[str, object]]:
-    """Into a store that holds 20 million rows, against an empty one, in one run."""
+def run_processes(scale: float = 1.0) -> list[dict[str, object]]:
+    """A worker of two processes against one, on the same processors, which broker and store use as well."""
+    count = int(EVENTS * scale / 3)
+    with stack() as (servers, engine):
+        rates = []
+        for processes in (1, 2):
+            produce(servers.bootstrap_servers, TOPIC, events(count, seed=processes))
+            with worker(servers, "--processes", str(processes)) as process:
+                rates.append(rate_until(engine, count, process))
+    one, two = rates
+    return [Row.against("worker of two processes", two, "events/s", "of one", one).as_dict()]
+
+
+def run_large_store(scale: float = 1.0, held: int = 5_000_000) -> list[dict[str, object]]:
+    """Into a store that holds 5 million rows, against an empty one, in one run."""
     count = int(EVENTS * scale / 3)
     with stack() as (servers, engine):
         produce(servers.bootstrap_servers, TOPIC, events(count, seed=1))
@@ -129,6 +144,16 @@ def run_large_store(scale: float = 1.0, held: int = 20_000_000) -> list[dict[str
             full = rate_until(engine, count, process)
     name = f"into a store of {held * min(scale * 3, 1) / 1e6:.0f} million rows"
     return [Row.against(name, full, "events/s", "into an empty store", empty).as_dict()]
+
+
+def run_store_of_20_million(scale: float = 1.0) -> list[dict[str, object]]:
+    """`make bench-large`: into a store of 20 million rows."""
+    return run_large_store(scale, held=20_000_000)
+
+
+def run_store_of_100_million(scale: float = 1.0) -> list[dict[str, object]]:
+    """`make bench-large`: into a store of 100 million rows."""
+    return run_large_store(scale, held=100_000_000)
 
 
 def fill(servers: LocalStack, engine: Engine, rows: int) -> None:
@@ -148,7 +173,7 @@ def fill(servers: LocalStack, engine: Engine, rows: int) -> None:
                 f" SELECT {listed}, (lpad(to_hex((ended_at_us - %(shift)s) / 1000), 12, '0')"
                 " || substr(md5(event_id || %(copy)s), 1, 20))::uuid, ended_at_us - %(shift)s, event_id || %(copy)s"
                 " FROM prompt_record WHERE ended_at_us > %(since)s",
-                {"shift": shift_us, "copy": f"-{copy}", "since": (time.time_ns() // 1000) - 86_400_000_000},
+                {"shift": shift_us, "copy": f"-{copy}", "since": (time.time_ns() // 1000) - _LATELY_US},
             )
         connection.execute("VACUUM (ANALYZE) prompt_record")
         connection.execute("CHECKPOINT")

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
-from benchmarks.harness import TOPIC
+from benchmarks.harness import PARTITIONS, TOPIC
 from benchmarks.traffic import TENANTS, events, stamp
 
 _TICK_S = 0.02
@@ -30,6 +30,18 @@ def feeder(bootstrap_servers: str, rate: int, tenants: int = TENANTS) -> Iterato
             yield process
         finally:
             process.terminate()
+
+
+def sent_so_far(bootstrap_servers: str) -> int:
+    """Events that were ever sent: the broker has dropped none."""
+    consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "bench-ends"})
+    try:
+        ends = [
+            consumer.get_watermark_offsets(TopicPartition(TOPIC, each), timeout=30)[1] for each in range(PARTITIONS)
+        ]
+    finally:
+        consumer.close()
+    return sum(ends)
 
 
 def _feed(bootstrap_servers: str, rate: int, tenants: int) -> None:

@@ -48,10 +48,13 @@ class AnswerReader:
         self._changed = asyncio.Event()
 
     async def readexactly(self, n: int) -> bytes | bytearray:
-        """So many bytes. IncompleteReadError: the connection has ended before."""
+        """So many bytes. IncompleteReadError: the connection has ended before. ValueError: fewer than none."""
+        if n < 0:
+            raise ValueError(f"an answer of {n} bytes")
         if LARGE_BYTES <= n <= LARGE_BYTES_MAX and n > len(self._buffer):
             return await self._in_place(n)
         while len(self._buffer) < n:
+            self._resume()
             await self._wait(self._buffer, n)
         found = bytes(memoryview(self._buffer)[:n])
         del self._buffer[:n]

@@ -1,10 +1,13 @@
 """What `make bench` is asked for: a row beyond its bar is told, with the bar."""
 
+import ast
 from typing import Any
 
 import pytest
 
+from benchmarks.__main__ import BENCHMARKS, LARGE, LOOKED_AT
 from benchmarks.bars import ALL_OF_THEM_S, missed, too_long
+from tests.support.places import ROOT
 
 
 def row(name: str, beside: str, ratio: float) -> dict[str, Any]:
@@ -46,3 +49,10 @@ def test_that_all_of_them_take_too_long_is_told_with_those_that_take_longest() -
     assert too_long({**short, "long": ALL_OF_THEM_S - 900}) == []
     [told] = too_long({**short, "long": ALL_OF_THEM_S - 840})
     assert told.startswith("all of it took 26.0 min, asked for at most 25: long 660 s, short-0 100 s")
+
+
+def test_every_benchmark_that_can_be_asked_for_is_there() -> None:
+    for place in (BENCHMARKS | LOOKED_AT | LARGE).values():
+        module, _, function = place.partition(":")
+        tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text())
+        assert function in {each.name for each in tree.body if isinstance(each, ast.FunctionDef)}, place

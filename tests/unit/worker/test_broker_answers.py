@@ -68,6 +68,26 @@ def test_an_end_amid_an_answer_is_told_with_what_came(size: int) -> None:
     asyncio.run(read())
 
 
+def test_an_answer_that_is_larger_than_any_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has no place of its own does not stop the connection: a broker may be told to take records as large as it likes."""
+    monkeypatch.setattr(broker_answers, "LARGE_BYTES_MAX", 4 * LARGE_BYTES)
+    answer = Random(5).randbytes(20 * LARGE_BYTES)
+
+    async def read() -> None:
+        reader, server = await _reader_of([answer, b"next"])
+        assert await asyncio.wait_for(reader.readexactly(len(answer)), 10) == answer
+        assert await asyncio.wait_for(reader.readexactly(4), 10) == b"next"
+        server.close()
+
+    asyncio.run(read())
+
+
+def test_a_length_below_nothing_is_refused() -> None:
+    """What says so is no broker."""
+    with pytest.raises(ValueError, match="-5 bytes"):
+        asyncio.run(AnswerReader().readexactly(-5))
+
+
 @pytest.mark.parametrize("held_bytes", [1, 40, 5_000])
 def test_an_encrypted_answer_is_whole_although_its_last_bytes_come_late(held_bytes: int) -> None:
     """What is missing of the wire is then less than what is missing of the answer."""
