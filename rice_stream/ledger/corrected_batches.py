@@ -14,13 +14,31 @@ from rice_stream.store.corrected_since import KeyStretch, is_corrected_since
 from rice_stream.store.engine import Connection
 from rice_stream.store.entries import EntryGroup, signed_sums
 from rice_stream.store.horizon import records_from_us
-from rice_stream.store.ready_groups import ReadyGroups
+from rice_stream.store.ready_groups import ReadyGroups, Watched
 from rice_stream.store.recorded_chunks import RecordedChunk
 from rice_stream.store.restatement_store import RestatedMarket, RestatementOrder, RestatementState
 from rice_stream.store.schema_ledger import CARBON_ENDS
 
 Place = tuple[int, bytes]
 """Tenant and key of a record."""
+
+
+class FoundRecords(NamedTuple):
+    """Records that one transaction corrects, of at least one tenant, in the order of tenants."""
+
+    chunks: Sequence[RecordedChunk]
+    seen: int
+    """The latest correction before they were read."""
+    horizon_us: int
+    """From when on records were kept then."""
+    watched: Watched
+    """Who had totals of their own then."""
+
+    @property
+    def end(self) -> Place:
+        """The last record."""
+        last = self.chunks[-1]
+        return int(last.columns["tenant_key"][0]), last.last_key
 
 
 class CorrectedChunk(NamedTuple):

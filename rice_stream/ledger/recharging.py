@@ -122,8 +122,10 @@ class Recharging(Restating):
         tenant_key = int(chunk.columns["tenant_key"][0])
         wanted = {*chunk.columns["attribution_key"].tolist(), *chunk.now.columns["attribution_key"].tolist()}
         if not wanted <= self._attributions.keys():
-            self._attributions = attributions_of(connection, tenant_key)
-            self._identity_keys = {identity: key for key, identity in self._attributions.items()}
+            # Meanwhile records that were read before may have been given others.
+            found = attributions_of(connection, tenant_key)
+            self._identity_keys.update((identity, key) for key, identity in found.items())
+            self._attributions.update(found)
         principals = {*chunk.columns["user_key"].tolist(), *chunk.columns["api_key_key"].tolist()}
         self._principals |= principal_names(connection, tenant_key, principals - self._principals.keys())
 
@@ -176,8 +178,8 @@ class Recharging(Restating):
             }
         else:
             found = Dimensions(self.engine).attributions(missing)
-        self._identity_keys |= found
-        self._attributions |= {key: identity for identity, key in found.items()}
+        self._identity_keys.update(found)
+        self._attributions.update({key: identity for identity, key in found.items()})
 
     def _posted(self, batch: CorrectedBatch) -> None:
         for chunk in batch.chunks:

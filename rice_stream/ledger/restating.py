@@ -7,7 +7,7 @@ amounts to by now and add what it ought to amount to, so it does not matter what
 """
 
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,13 +19,14 @@ from rice_stream.instants import HOUR_S, SECOND_US
 from rice_stream.ledger.corrected_batches import (
     CorrectedBatch,
     CorrectedChunk,
+    FoundRecords,
     Place,
     corrected_chunk,
     groups_of,
     progressed,
 )
 from rice_stream.ledger.giving_way import GiveWay, go_on
-from rice_stream.ledger.reading_ahead import reading_ahead
+from rice_stream.ledger.reading_ahead import one_ahead
 from rice_stream.ledger.restated_lines import CorrectionStep, Lines, lines_of, with_contracts
 from rice_stream.ledger.restatement_orders import change_of, order_restatement, tenants_of
 from rice_stream.ledger.voiding import checked_reason
@@ -95,17 +96,23 @@ class Restating:
         """
         tenants = self._begin()
         revision = head_revision()
-        with reading_ahead(self.engine) as begin:
-            following = begin(self._read, tenants, self.state.at)
-            while (batch := following()) is not None:
-                following = begin(self._read, tenants, batch.end)
-                began_s = time.monotonic()
-                if self._post(batch, revision):
-                    yield self.state.records
-                    self.give_way(time.monotonic() - began_s)
-                else:
-                    following = begin(self._read, tenants, self.state.at)
+        while not (yield from self._go_on(tenants, revision)):
+            pass  # something was no longer as it was read: from there on again
         self._end()
+
+    def _go_on(self, tenants: Sequence[int], revision: str) -> Generator[int, None, bool]:
+        """The steps from where the run is on; whether that was all of them."""
+        with (
+            one_ahead(self.engine, self._found(tenants, self.state.at)) as found,
+            one_ahead(self.engine, map(self._worked_out, found)) as batches,
+        ):
+            for batch in batches:
+                began_s = time.monotonic()
+                if not self._post(batch, revision):
+                    return False
+                yield self.state.records
+                self.give_way(time.monotonic() - began_s)
+        return True
 
     def _begin(self) -> list[int]:
         self.order = replace(self.order, reason=checked_reason(self.order.reason))
@@ -118,9 +125,16 @@ class Restating:
             self.state, _ = order_restatement(self.engine, self.order, self.by)
         return [] if self.state.state in ("done", "failed") else tenants
 
-    def _read(self, tenants: Sequence[int], after: Place | None) -> CorrectedBatch | None:
-        """The next records after one, with what corrects them; None: there are no more. Runs while others are posted."""
-        found: list[RecordedChunk] = []
+    def _found(self, tenants: Sequence[int], after: Place | None) -> Iterator[FoundRecords]:
+        """The records after one, those of a transaction at a time. Runs while what corrects others is worked out, and others are
+        posted."""
+        while (found := self._read(tenants, after)) is not None:
+            yield found
+            after = found.end
+
+    def _read(self, tenants: Sequence[int], after: Place | None) -> FoundRecords | None:
+        """The next records after one; None: there are no more."""
+        chunks: list[RecordedChunk] = []
         room = RECORDS_AT_ONCE
         with reading(self.engine) as connection:
             horizon_us, watched = records_from_us(connection), watched_users(connection)
@@ -132,14 +146,16 @@ class Restating:
                 if chunk is None:
                     continue
                 self._look_up(connection, chunk)
-                found.append(chunk)
+                chunks.append(chunk)
                 room -= len(chunk)
                 if not room:
                     break
-        if not found:
-            return None
-        chunks = [corrected_chunk(chunk, self._lines(chunk)) for chunk in found]
-        return CorrectedBatch(chunks, seen, horizon_us, self._ready(chunks, watched))
+        return FoundRecords(chunks, seen, horizon_us, watched) if chunks else None
+
+    def _worked_out(self, found: FoundRecords) -> CorrectedBatch:
+        """What corrects some records."""
+        chunks = [corrected_chunk(chunk, self._lines(chunk)) for chunk in found.chunks]
+        return CorrectedBatch(chunks, found.seen, found.horizon_us, self._ready(chunks, found.watched))
 
     def _ready(self, chunks: Sequence[CorrectedChunk], watched: Watched) -> ReadyGroups:
         if not self.is_kept or self.order.dry_run:

@@ -157,7 +157,7 @@ def roll_up(keys: list[Ints], measures: Ints) -> Totals:
     order = np.argsort(code, kind="stable")
     ordered = code[order]
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    sums = np.add.reduceat(measures[order], starts, axis=0)
+    sums = np.add.reduceat(measures.take(order, axis=0), starts, axis=0)
     first = order[starts]
     return Totals(np.stack([column[first] for column in keys], axis=1), sums)
 

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from rice_stream.quantities import Ints
 
 _SPAN_MAX = 2**62
+_WIDE = 2**16
+_BITS_MAX = 16
+"""Of a column of flags that differ: more, and it is no column of flags."""
 
 
 def distinct_rows(columns: Sequence[Ints]) -> tuple[Ints, NDArray[np.intp]]:
@@ -32,6 +35,9 @@ def row_codes(columns: Sequence[Ints]) -> Ints:
     for column in columns:
         low = int(column.min())
         width = int(column.max()) - low + 1
+        if width >= _WIDE and low >= 0:
+            column = _close_together(column)
+            low, width = 0, int(column.max()) + 1
         if span * width >= _SPAN_MAX:
             _, code = np.unique(code, return_inverse=True)
             span = int(code.max()) + 1
@@ -40,4 +46,16 @@ def row_codes(columns: Sequence[Ints]) -> Ints:
                 low, width = 0, int(column.max()) + 1
         code = code * width + (column - low)
         span *= width
+    return code
+
+
+def _close_together(column: Ints) -> Ints:
+    """Numbers from 0 on in the same order: of flags, in as many bits as not all rows have alike."""
+    differ = int(np.bitwise_or.reduce(column ^ column[0]))
+    bits = [bit for bit in range(differ.bit_length()) if differ >> bit & 1]
+    if len(bits) > _BITS_MAX:
+        return column - int(column.min())
+    code = np.zeros_like(column)
+    for place, bit in enumerate(bits):
+        code |= (column >> bit & 1) << place
     return code

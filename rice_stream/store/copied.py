@@ -1,10 +1,13 @@
 """What a SELECT finds, read by column through PostgreSQL's binary COPY: without an object for every number or text."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import select as select_
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from io import BytesIO
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 from sqlalchemy import Connection, text
 
@@ -71,10 +74,37 @@ def copied_numbers(
     connection: Connection, select: str, parameters: Mapping[str, Any], types: Mapping[str, WireType]
 ) -> NDArray[np.void]:
     """As `copied`, of a SELECT without the texts."""
-    return np.frombuffer(b"".join(_rows(connection, select, parameters)), dtype=np.dtype(_fields(types)))
+    whole = BytesIO()
+    _received(connection, select, parameters, whole.write)
+    rows = whole.getbuffer()[len(HEADER) : -len(TRAILER)]
+    return np.frombuffer(rows, dtype=np.dtype(_fields(types)))
+
+
+def side_by_side(rows: NDArray[np.void], names: Sequence[str]) -> NDArray[Any]:
+    """Columns of one type that follow one another on the wire, shape (n, len(names)): as they are there, not copied."""
+    fields: Any = rows.dtype.fields
+    kind, first = fields[names[0]]
+    step = kind.itemsize + 4  # a value, and the length of the next one
+    if any(fields[name] != (kind, first + step * place) for place, name in enumerate(names)):
+        raise ValueError(f"no columns of one type one after another: {', '.join(names)}")
+    return as_strided(
+        rows[names[0]], (len(rows), len(names)), (rows.dtype.itemsize, step), writeable=rows.flags.writeable
+    )
 
 
 def _rows(connection: Connection, select: str, parameters: Mapping[str, Any]) -> list[bytes]:
+    messages: list[bytes] = []
+    _received(connection, select, parameters, lambda message: messages.append(bytes(message)))
+    rows = [messages[0][len(HEADER) :], *messages[1:]] if messages else []
+    # The message of the end is shorter than any row.
+    return [row for row in rows if len(row) > len(TRAILER)]
+
+
+def _received(
+    connection: Connection, select: str, parameters: Mapping[str, Any], take: Callable[[memoryview], object]
+) -> None:
+    """Hand over a message for each row, the first one with the header before it, and one of the end. A message is there until the
+    next one is: whoever keeps it, copies it."""
     import psycopg
 
     statement = text(select).compile(dialect=connection.dialect)
@@ -82,35 +112,33 @@ def _rows(connection: Connection, select: str, parameters: Mapping[str, Any]) ->
     try:
         with (
             driver.cursor() as cursor,
-            cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT BINARY)", dict(parameters)) as stream,
+            cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT BINARY)", dict(parameters)),
         ):
-            messages = _messages(driver.pgconn, stream)
+            _take_all(driver.pgconn, take)
     except psycopg.Error as error:
         raise batch_failure("the database did not answer", error) from error
-    rows = [messages[0][len(HEADER) :], *messages[1:]] if messages else []
-    # The message of the end is shorter than any row.
-    return [row for row in rows if len(row) > len(TRAILER)]
 
 
-def _messages(connection: Any, stream: Any) -> list[bytes]:
-    """A message for each row, the first one with the header before it.
-
-    What has arrived is taken from libpq as it is; psycopg waits for what has not, which for every row would take longer than
-    everything else. Each is copied: to keep libpq's own piece of memory for every row takes three times as long.
-    """
+def _take_all(connection: Any, take: Callable[[memoryview], object]) -> None:
+    """What has arrived is taken from libpq as it is: psycopg's own way of waiting for the rest takes longer than everything else,
+    as it is gone for every few rows."""
     import psycopg
 
-    found: list[bytes] = []
+    arrives = select_.poll()
+    arrives.register(connection.socket, select_.POLLIN)
+    next_message = connection.get_copy_data
     while True:
-        size, message = connection.get_copy_data(1)
-        if size < 0:
+        size, message = next_message(1)
+        if size > 0:
+            take(message)
+        elif size == 0:
+            arrives.poll()
+            connection.consume_input()
+        else:
             for result in list(iter(connection.get_result, None)):
                 if result.status != psycopg.pq.ExecStatus.COMMAND_OK:
                     raise psycopg.errors.error_from_result(result)
-            return found
-        if size == 0 and not (message := stream.read()):
-            return found
-        found.append(bytes(message))
+            return
 
 
 def _fields(types: Mapping[str, WireType]) -> list[tuple[str, str]]:

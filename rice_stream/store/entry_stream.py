@@ -8,12 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.quantities import ENTRY_AMOUNTS, UNKNOWN, Ints
+from rice_stream.store.copied import side_by_side
 from rice_stream.store.copy_stream import HEADER, TRAILER
 from rice_stream.store.entries import Entries, EntryGroup
 from rice_stream.store.entry_columns import ENTRY_KEYS
 
 _SMALL = {*ENTRY_KEYS, "line", "counted", "user_key", "prompts", *(n for n in ENTRY_AMOUNTS if n.endswith("_tokens"))}
 """Columns of 32 bits; the others have 64."""
+_COUNTS, _AMOUNTS = (
+    [(place, name) for place, name in enumerate(ENTRY_AMOUNTS) if (name in _SMALL) == small] for small in (True, False)
+)
 _ROWS_AT_ONCE = 2048
 """Few enough to stay in the cache while column after column is put in."""
 
@@ -50,7 +54,6 @@ class EntryStream:
             "event_key": np.ascontiguousarray(entries.event_keys).view("V16").ravel(),
             "line": np.concatenate([np.arange(length) for length in lengths]),
             "counted": np.repeat([int(group.counted) for group in groups], lengths),
-            **{name: entries.amounts[:, place] for place, name in enumerate(ENTRY_AMOUNTS)},
         }
         group_of = np.repeat(np.arange(len(groups)), lengths)
         order = np.lexsort((_beginnings(entries.event_keys), entries.columns["tenant_key"]))
@@ -58,15 +61,16 @@ class EntryStream:
         for with_user in (True, False):
             lines = order[has_user == with_user]
             self._group_of.append(group_of[lines])
-            self._parts.append(_laid_out(columns, lines, with_user=with_user))
+            self._parts.append(_laid_out(columns, entries.amounts, lines, with_user=with_user))
 
-    def finished(self, adjustment_keys: Sequence[int], recorded_us: int) -> bytes:
-        """The stream, of groups that are posted under these keys at this time."""
+    def finished(self, adjustment_keys: Sequence[int], recorded_us: int) -> list[memoryview]:
+        """The parts of the stream, of groups that are posted under these keys at this time."""
         keys = np.array(adjustment_keys, dtype=np.int64)
         for rows, group_of in zip(self._parts, self._group_of, strict=True):
             rows["adjustment_key"] = keys[group_of]
             rows["recorded_us"] = recorded_us
-        return b"".join((HEADER, *(rows.tobytes() for rows in self._parts), TRAILER))
+        sent = [rows.view(np.uint8).data for rows in self._parts if len(rows)]
+        return [memoryview(HEADER), *sent, memoryview(TRAILER)]
 
 
 def _beginnings(event_keys: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -74,7 +78,9 @@ def _beginnings(event_keys: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.ascontiguousarray(event_keys).view(">u8")[:, 0].astype(np.uint64)
 
 
-def _laid_out(columns: Mapping[str, NDArray[Any]], lines: NDArray[np.intp], *, with_user: bool) -> NDArray[np.void]:
+def _laid_out(
+    columns: Mapping[str, NDArray[Any]], amounts: Ints, lines: NDArray[np.intp], *, with_user: bool
+) -> NDArray[np.void]:
     dtype, template = _layout(with_user=with_user)
     sent = [(name, column) for name, column in columns.items() if with_user or name != "user_key"]
     stream = np.empty(len(lines), dtype=dtype)
@@ -83,6 +89,10 @@ def _laid_out(columns: Mapping[str, NDArray[Any]], lines: NDArray[np.intp], *, w
         rows[:] = template
         for name, column in sent:
             rows[name] = column[of_rows]
+        of_lines = amounts[of_rows]
+        for kind in (_COUNTS, _AMOUNTS):
+            places, names = zip(*kind, strict=True)
+            side_by_side(rows, names)[:] = of_lines[:, places[0] : places[-1] + 1]
     return stream
 
 

@@ -35,7 +35,8 @@ def copy_entries(cursor: Any, keys: Sequence[int], stream: EntryStream, now_us: 
     """Write the lines of groups that are posted under these keys, on PostgreSQL through a cursor of its driver."""
     columns = ", ".join(sent_columns())
     with cursor.copy(f"COPY adjustment_entry ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
-        copy.write(stream.finished(keys, now_us))
+        for part in stream.finished(keys, now_us):
+            copy.write(part)
 
 
 def insert_entries(connection: Connection, key: int, group: EntryGroup, now_us: int) -> None:

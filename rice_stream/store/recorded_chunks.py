@@ -12,33 +12,38 @@ from sqlalchemy import BigInteger, Connection, text
 from rice_stream.meter.amounts import roll_up
 from rice_stream.quantities import ENTRY_AMOUNTS, UNKNOWN, Ints
 from rice_stream.store.archive.dropped_rows import dropped_rows
-from rice_stream.store.copied import WireType, copied_numbers
+from rice_stream.store.copied import WireType, copied_numbers, side_by_side
 from rice_stream.store.entries import ENTRY_COLUMNS, Entries, signed_sums
 from rice_stream.store.event_key_columns import key_bounds, key_bytes, stored_key
 from rice_stream.store.key_places import keys_of, places_of
 from rice_stream.store.measured_columns import of_columns
 from rice_stream.store.record_columns import KEY_COLUMNS, METERED_COLUMN, TOKEN_COLUMNS
 from rice_stream.store.record_measures import of_record
-from rice_stream.store.schema_ledger import adjustment_entry
 from rice_stream.store.schema_records import prompt_record
 
 _PLAIN = (*KEY_COLUMNS, "ended_at_us")
 _NULLABLE = ("user_key", "api_key_key", *TOKEN_COLUMNS, METERED_COLUMN)
-_MEASURES = [name for name in ENTRY_AMOUNTS if name not in ("prompts", *TOKEN_COLUMNS)]
+_COUNTS = ("prompts", *TOKEN_COLUMNS)
+_MEASURES = [name for name in ENTRY_AMOUNTS if name not in _COUNTS]
 _READ = {*_PLAIN, *_NULLABLE, *_MEASURES} - {"impact_prompts"}
 """What is read of the archive: columns of `prompt_record`."""
 _RECORDED = {f"recorded_{name}": of_record(name) for name in _MEASURES}
-_WIRE: dict[str, WireType] = {
+_OF_RECORDS: dict[str, WireType] = {
     **{
-        name: "int8" if isinstance(prompt_record.c[name].type, BigInteger) else "int4" for name in (*_PLAIN, *_NULLABLE)
+        name: "int8" if isinstance(prompt_record.c[name].type, BigInteger) else "int4"
+        for name in (*_PLAIN, *_NULLABLE)
+        if name != "tenant_key"
     },
-    **{name: "int4" if name == "recorded_impact_prompts" else "int8" for name in _RECORDED},
+    **dict.fromkeys(_RECORDED, "int8"),
     "event_key": "uuid",
 }
-
-_ENTRY_WIRE: dict[str, WireType] = {
-    name: "int8" if isinstance(adjustment_entry.c[name].type, BigInteger) else "int4"
-    for name in (*ENTRY_COLUMNS, *ENTRY_AMOUNTS)
+_TOLD_APART = tuple(name for name in ENTRY_COLUMNS if name not in ("tenant_key", "ended_at_us"))
+"""When a prompt ended, and whose tenant's it is, is the record's own in all of its lines."""
+_OF_LINES: dict[str, WireType] = {
+    **dict.fromkeys(_TOLD_APART, "int4"),
+    **dict.fromkeys(_COUNTS, "int4"),
+    **dict.fromkeys(_MEASURES, "int8"),
+    "event_key": "uuid",
 }
 
 
@@ -110,20 +115,14 @@ class RecordedChunk(NamedTuple):
 
 def read_chunk(connection: Connection, stretch: RecordStretch, limit: int) -> RecordedChunk | None:
     """The next records of a stretch, at most `limit`; None: there are no more."""
-    numbers, event_keys = _records(connection, stretch, limit)
+    columns, measures, event_keys = _records(connection, stretch, limit)
     if not len(event_keys):
         return None
-    columns = {name: numbers[name] for name in (*_PLAIN, *_NULLABLE)}
-    recorded = np.column_stack(
-        [
-            np.ones(len(event_keys), dtype=np.int64)
-            if name == "prompts"
-            else np.maximum(columns[name], 0)
-            if name in TOKEN_COLUMNS
-            else numbers[f"recorded_{name}"]
-            for name in ENTRY_AMOUNTS
-        ]
-    )
+    recorded = np.empty((len(event_keys), len(ENTRY_AMOUNTS)), dtype=np.int64)
+    recorded[:, 0] = 1
+    for place, name in enumerate(TOKEN_COLUMNS, start=1):
+        np.maximum(columns[name], 0, out=recorded[:, place])
+    recorded[:, len(_COUNTS) :] = measures
     bounds = {"tenant_key": stretch.tenant_key, **_key_range(connection, event_keys)}
     now, row_of = _by_now(event_keys, columns, recorded, _corrections(connection, event_keys, bounds))
     voided = np.zeros(len(event_keys), dtype=np.bool_)
@@ -157,18 +156,23 @@ def _by_contracts(connection: Connection, bounds: dict[str, Any], event_keys: ND
     return found
 
 
-def _records(connection: Connection, stretch: RecordStretch, limit: int) -> tuple[dict[str, Ints], NDArray[np.uint8]]:
+class _Records(NamedTuple):
+    columns: dict[str, Ints]
+    measures: Ints
+    """What they add to _MEASURES, shape (n, len(_MEASURES))."""
+    event_keys: NDArray[np.uint8]
+
+
+def _records(connection: Connection, stretch: RecordStretch, limit: int) -> _Records:
     rows = dropped_rows(connection, *stretch, limit, _READ)
     if rows is None:
         return _kept_records(connection, stretch, limit)
-    numbers = {name: rows.numbers[name] for name in (*_PLAIN, *_NULLABLE)}
-    numbers |= {f"recorded_{name}": of_columns(name, rows.numbers, len(rows)) for name in _MEASURES}
-    return numbers, rows.event_keys
+    columns = {name: rows.numbers[name] for name in (*_PLAIN, *_NULLABLE)}
+    measures = np.column_stack([of_columns(name, rows.numbers, len(rows)) for name in _MEASURES])
+    return _Records(columns, measures, rows.event_keys)
 
 
-def _kept_records(
-    connection: Connection, stretch: RecordStretch, limit: int
-) -> tuple[dict[str, Ints], NDArray[np.uint8]]:
+def _kept_records(connection: Connection, stretch: RecordStretch, limit: int) -> _Records:
     dialect = connection.dialect.name
     low, high = key_bounds(dialect, stretch.low_us, stretch.high_us)
     conditions = "r.event_key >= :low AND r.event_key < :high AND r.ended_at_us >= :low_us AND r.ended_at_us < :high_us"
@@ -177,20 +181,26 @@ def _kept_records(
     if stretch.after is not None:
         conditions += " AND r.event_key > :after"
         asked["after"] = stored_key(dialect, stretch.after)
-    wanted = [f"r.{name}" for name in _PLAIN] + [f"COALESCE(r.{name}, {UNKNOWN}) AS {name}" for name in _NULLABLE]
-    wanted += [f"{value} AS {name}" for name, value in _RECORDED.items()]
+    names = [name for name in _OF_RECORDS if name not in _RECORDED and name != "event_key"]
+    wanted = [f"COALESCE(r.{name}, {UNKNOWN}) AS {name}" if name in _NULLABLE else f"r.{name}" for name in names]
+    wanted += [f"CAST({value} AS BIGINT) AS {name}" for name, value in _RECORDED.items()]
     statement = (
         f"SELECT {', '.join(wanted)}, r.event_key FROM prompt_record r"
         f" WHERE r.tenant_key = :tenant_key AND {conditions} ORDER BY r.event_key LIMIT :limit"
     )
-    names = [name for name in _WIRE if name != "event_key"]
     if dialect == "postgresql":
-        found = copied_numbers(connection, statement, asked, _WIRE)
-        return {name: found[name].astype(np.int64) for name in names}, keys_of(found["event_key"].tobytes())
-    rows = connection.execute(text(statement), asked).all()
-    columns = list(zip(*rows, strict=True)) or [()] * (len(names) + 1)
-    keys = keys_of(b"".join(map(key_bytes, columns[len(names)])))
-    return {name: np.array(columns[place], dtype=np.int64) for place, name in enumerate(names)}, keys
+        found = copied_numbers(connection, statement, asked, _OF_RECORDS)
+        columns = {name: found[name].astype(np.int64) for name in names}
+        measures = side_by_side(found, list(_RECORDED)).astype(np.int64)
+        event_keys = keys_of(found["event_key"].tobytes())
+    else:
+        rows = connection.execute(text(statement), asked).all()
+        by_column = list(zip(*rows, strict=True)) or [()] * len(_OF_RECORDS)
+        numbers = np.array(by_column[:-1], dtype=np.int64)
+        columns = dict(zip(names, numbers, strict=False))
+        measures = numbers[len(names) :].T
+        event_keys = keys_of(b"".join(map(key_bytes, by_column[-1])))
+    return _Records({**columns, "tenant_key": np.full(len(event_keys), stretch.tenant_key)}, measures, event_keys)
 
 
 def _key_range(connection: Connection, event_keys: NDArray[np.uint8]) -> dict[str, Any]:
@@ -199,10 +209,11 @@ def _key_range(connection: Connection, event_keys: NDArray[np.uint8]) -> dict[st
 
 
 class _Corrections(NamedTuple):
-    """m lines that have corrected records: the place of the record of each, its ENTRY_COLUMNS, and its ENTRY_AMOUNTS."""
+    """m lines that have corrected records: the place of the record of each, its _TOLD_APART, and its ENTRY_AMOUNTS."""
 
     row_of: Ints
-    columns: dict[str, Ints]
+    columns: Ints
+    """Shape (m, len(_TOLD_APART))."""
     amounts: Ints
 
     def __len__(self) -> int:
@@ -212,24 +223,25 @@ class _Corrections(NamedTuple):
 def _corrections(connection: Connection, event_keys: NDArray[np.uint8], bounds: dict[str, Any]) -> _Corrections:
     """Lines of these records."""
     whose = "tenant_key = :tenant_key AND counted = 1 AND event_key >= :first AND event_key <= :last"
-    names = list(_ENTRY_WIRE)
+    names = (*_TOLD_APART, *ENTRY_AMOUNTS)
     wanted = [f"COALESCE({name}, {UNKNOWN}) AS {name}" if name == "user_key" else name for name in names]
     statement = f"SELECT {', '.join(wanted)}, event_key FROM adjustment_entry WHERE {whose}"
     if connection.dialect.name == "postgresql":
-        found = copied_numbers(connection, statement, bounds, {**_ENTRY_WIRE, "event_key": "uuid"})
-        numbers = {name: found[name].astype(np.int64) for name in names}
+        found = copied_numbers(connection, statement, bounds, _OF_LINES)
+        columns = side_by_side(found, _TOLD_APART).astype(np.int64)
+        amounts = np.empty((len(found), len(ENTRY_AMOUNTS)), dtype=np.int64)
+        amounts[:, : len(_COUNTS)] = side_by_side(found, _COUNTS)
+        amounts[:, len(_COUNTS) :] = side_by_side(found, _MEASURES)
         keys = keys_of(found["event_key"].tobytes())
     else:
         rows = connection.execute(text(statement), bounds).all()
-        by_column = list(zip(*rows, strict=True)) or [()] * (len(names) + 1)
-        numbers = {name: np.array(by_column[place], dtype=np.int64) for place, name in enumerate(names)}
-        keys = keys_of(b"".join(map(key_bytes, by_column[len(names)])))
+        numbers = np.array([row[:-1] for row in rows], dtype=np.int64).reshape(-1, len(names))
+        columns, amounts = numbers[:, : len(_TOLD_APART)], numbers[:, len(_TOLD_APART) :]
+        keys = keys_of(b"".join(key_bytes(row[-1]) for row in rows))
     places = places_of(event_keys, keys)
-    amounts = np.column_stack([numbers[name] for name in ENTRY_AMOUNTS])
-    columns = {name: numbers[name] for name in ENTRY_COLUMNS}
     if (inside := places >= 0).all():
         return _Corrections(places, columns, amounts)
-    return _Corrections(places[inside], {name: each[inside] for name, each in columns.items()}, amounts[inside])
+    return _Corrections(places[inside], columns[inside], amounts[inside])
 
 
 def _by_now(
@@ -239,13 +251,11 @@ def _by_now(
     places = np.arange(len(event_keys), dtype=np.int64)
     if not len(added):
         return Entries(event_keys, own, recorded), places
-    both = {name: np.append(own[name], added.columns[name]) for name in ENTRY_COLUMNS}
-    # When a prompt ended, and whose tenant's it is, is the record's own in all of its lines.
-    told_apart = [name for name in ENTRY_COLUMNS if name not in ("tenant_key", "ended_at_us")]
-    values, ranks = zip(*(np.unique(both[name], return_inverse=True) for name in told_apart), strict=True)
-    sums = roll_up([np.append(places, added.row_of), *ranks], np.vstack([recorded, added.amounts]))
+    told_apart = [np.append(own[name], added.columns[:, at]) for at, name in enumerate(_TOLD_APART)]
+    sums = roll_up([np.append(places, added.row_of), *told_apart], np.concatenate([recorded, added.amounts]))
     kept = sums.sums.any(axis=1)
-    row_of = sums.keys[kept, 0]
+    keys, amounts = (sums.keys, sums.sums) if kept.all() else (sums.keys[kept], sums.sums[kept])
+    row_of = keys[:, 0]
     named = {name: column[row_of] for name, column in own.items()}
-    named |= {name: values[at][sums.keys[kept, at + 1]] for at, name in enumerate(told_apart)}
-    return Entries(event_keys[row_of], named, sums.sums[kept]), row_of
+    named |= {name: keys[:, at] for at, name in enumerate(_TOLD_APART, start=1)}
+    return Entries(event_keys[row_of], named, amounts), row_of
