@@ -166,8 +166,8 @@ def answer_proof(document: dict[str, Any], out: Path | None, proven: str, *, as_
 def verify(session: Session, /, published: Path | None, *, as_json: bool) -> None:
     """Look at every entry, every checkpoint and every closed month: is anything changed, missing, or not what was signed?
 
-    Exit code 1: it is. The trees of closed months are made again from records and entries, and their totals are recounted. Factors
-    and factor sets are held against their digests, reasons of corrections against the trail.
+    Exit code 1: it is. The trees of closed months are made again from records and entries, and their totals are recounted. What
+    figures rest on besides is held against its digest, corrections, rules and decisions against the trail.
 
     Example: rice-stream audit verify --checkpoint checkpoints.txt
     """

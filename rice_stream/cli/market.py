@@ -40,7 +40,7 @@ def apply(session: Session, /, *, tenant: str, month: str, reason: str | None, d
 
     engine = open_store(session.settings)
     which = month_to_cover(engine, tenant, month)
-    plan = planned(engine, open_reference(session.settings), which, tenant, dry_run=dry_run)
+    plan = planned(engine, open_reference(session.settings), which, tenant, None if dry_run else session.actor)
     why = reason or f"contracts of {which.month}"
     run = ApplyingContracts(engine, plan, why, session.actor, dry_run=dry_run)
     with progress_bar("applying contracts") as progress:

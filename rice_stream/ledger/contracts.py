@@ -37,7 +37,7 @@ from rice_stream.store.contract_store import (
     applied_last,
     covered_elsewhere,
     has_covered,
-    save_covered,
+    set_aside,
     used_energy,
 )
 from rice_stream.store.database_clock import database_now_us
@@ -69,9 +69,9 @@ class ContractPlan:
 
 
 def planned(
-    engine: Engine, reference: Reference, month: TenantMonth, tenant_id: str, *, dry_run: bool = False
+    engine: Engine, reference: Reference, month: TenantMonth, tenant_id: str, by: Actor | None = None
 ) -> ContractPlan:
-    """What the contracts that are in force cover of the month; set aside for it, unless for a dry run.
+    """What the contracts that are in force cover of the month; set aside for it by somebody, or (None) by nobody: for a dry run.
 
     UsageError: the month is not over. StoreUnavailableError: the database did not do it; nothing is set aside.
     """
@@ -99,8 +99,8 @@ def planned(
             for each in terms
         ]
         covered = covered_by(used, supplies)
-        if not dry_run:
-            save_covered(connection, month, _hours(covered, factors))
+        if by is not None:
+            set_aside(connection, month, tenant_id, _hours(covered, factors), by)
     return _plan(month, tenant_id, used, covered, terms)
 
 
@@ -126,7 +126,7 @@ def contracts_standing(
         return 0, True
     if quick:
         return count, None
-    plan = planned(engine, reference, month, tenant_id, dry_run=True)
+    plan = planned(engine, reference, month, tenant_id)
     return count, last == plan.basis or not (plan.shares or was_covered)
 
 

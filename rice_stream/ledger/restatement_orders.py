@@ -11,7 +11,7 @@ from rice_stream.store.archive.kept import first_gap_us
 from rice_stream.store.audit import Actor, AuditedChange, record
 from rice_stream.store.engine import Engine, reading
 from rice_stream.store.horizon import records_from_us
-from rice_stream.store.restatement_store import RestatementOrder, RestatementState, begin_or_resume
+from rice_stream.store.restatement_store import RestatementOrder, RestatementState, begin_or_resume, sums_of
 from rice_stream.store.revisions import head_revision
 from rice_stream.store.stored_records import tenant_keys
 
@@ -62,6 +62,9 @@ def change_of(state: RestatementState, action: str) -> AuditedChange:
     told = {**order.told(), "reason": order.reason, **({"dry_run": True} if order.dry_run else {})}
     if action != "restatement.begin":
         told |= {"records": state.records, "entries": state.entries}
+        # As text: they may be larger than JSON holds exactly.
+        sums = {"by_cause": state.by_cause, "market_by_cause": state.market_by_cause, "sums": sums_of(state)}
+        told |= {what: {name: str(sum_) for name, sum_ in named.items()} for what, named in sums.items()}
     if state.problem is not None:
         told["problem"] = state.problem
     return AuditedChange(action, "restatement", state.restatement_id, order.tenant_id, after=told)

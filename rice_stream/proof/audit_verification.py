@@ -108,13 +108,13 @@ def _checkpoints(rows: Sequence[Any], keys: Sequence[NoteKey], found: VerifiedTr
 def _signed_root(row: Any, keys: Sequence[NoteKey], found: VerifiedTrail) -> bytes:
     try:
         note = SignedNote.parse(row.note)
-        note.signers(keys)
+        signers = {str(key) for key in note.signers(keys)}
         signed = Checkpoint.parse(note.text)
     except NoteError as error:
         found.problem(f"checkpoint {row.id}: {error}")
         return bytes(row.root)
     stored = (row.origin, row.size, bytes(row.root))
-    if stored != (signed.origin, signed.size, signed.root):
+    if stored != (signed.origin, signed.size, signed.root) or row.signed_by not in signers:
         found.problem(f"checkpoint {row.id}: its row says otherwise than the note that was signed")
     return signed.root
 

@@ -46,9 +46,12 @@ def check_closed_months(connection: Connection, found: Differences) -> None:
     for period in all_periods(connection):
         if period.assertion is None or period.low_us < horizon_us:
             continue
-        stated = loads(period.assertion)
         recounted = _recounted(connection, period)
         key = {**_tenant(connection, period), "month": period.month}
+        stated = _stated(period.assertion)
+        if stated is None:
+            found.add_one("period", key, "differs", "assertion", None, None)
+            continue
         for name in ("records", "entries"):
             if stated[name] != recounted[name]:
                 found.add_one("period", key, "differs", name, stated[name], recounted[name])
@@ -58,6 +61,16 @@ def check_closed_months(connection: Connection, found: Differences) -> None:
                 if name in stated[what] and int(stated[what][name]) != recounted[what][name]:
                     measure = f"{what}_{name}"
                     found.add_one("period", key, "differs", measure, int(stated[what][name]), recounted[what][name])
+
+
+def _stated(assertion: str) -> dict[str, Any] | None:
+    """What is asserted of a month; None: it is nothing that any version asserts."""
+    try:
+        found = loads(assertion)
+    except ValueError:
+        return None
+    whole = isinstance(found, dict) and all(isinstance(found.get(what), dict) for what in ("reported", "restated"))
+    return found if whole and found.keys() >= {"records", "entries"} else None
 
 
 def _recounted(connection: Connection, period: StoredPeriod) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from rice_stream.store.engine import Engine
 from rice_stream.store.event_key_columns import stored_key
 from rice_stream.store.horizon import records_from_us
 from rice_stream.store.period_building import BuiltMonth, built_month
-from rice_stream.store.period_leaves import LeafReader
+from rice_stream.store.period_leaves import LeafReader, leaf_columns
 from rice_stream.store.period_store import StoredPeriod, all_periods, period_tree
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.snapshot import snapshot
-from rice_stream.store.stored_records import tenant_keys
+from rice_stream.store.stored_records import MissingFactorsError, tenant_keys
 from rice_stream.transparency.kept_trees import BLOCK_LEAVES, GrowingTree
 from rice_stream.transparency.merkle import HASH_BYTES, split_hashes
 from rice_stream.transparency.month_trees import NO_EVENT, LeafPlace, MonthTree
@@ -57,7 +57,14 @@ def _problems(connection: Connection, period: StoredPeriod, kept_from_us: int) -
     if period.low_us < kept_from_us:
         yield from _of_what_is_kept(tree)
         return
-    built = built_month(connection, period)
+    if not _has_columns(period):
+        yield "its row says otherwise of leaf_columns than any version"
+        return
+    try:
+        built = built_month(connection, period)
+    except MissingFactorsError as missing:
+        yield str(missing)
+        return
     if (built.tree.root_hash, built.assertion) != (tree.root_hash, period.assertion):
         yield from _of_leaves(connection, period, built, tree)
     elif built.tree != tree:
@@ -65,6 +72,15 @@ def _problems(connection: Connection, period: StoredPeriod, kept_from_us: int) -
     for difference in month_differences(connection, period.bounds).listed:
         which = ", ".join(f"{name} {value}" for name, value in difference["key"].items())
         yield f"{difference['table']} is not what its records add up to: {difference['measure']} of {which}"
+
+
+def _has_columns(period: StoredPeriod) -> bool:
+    """Whether its leaves are made of columns that there are."""
+    of_month, known = _parsed(period.leaf_columns), leaf_columns()
+    return of_month.keys() == known.keys() and all(
+        isinstance(names, list) and bool(names) and set(map(str, names)) <= set(known[kind])
+        for kind, names in of_month.items()
+    )
 
 
 def _of_checkpoint(connection: Connection, period: StoredPeriod, tree: MonthTree) -> Iterator[str]:
@@ -76,7 +92,8 @@ def _of_checkpoint(connection: Connection, period: StoredPeriod, tree: MonthTree
         else:
             name = f"/month/{period.tenant_key}/{period.month}"
             if not row.origin.endswith(name) or (
-                (row.size, bytes(row.root), row.note) != (tree.size, tree.root_hash, period.note)
+                (row.size, bytes(row.root), row.note, row.signed_by)
+                != (tree.size, tree.root_hash, period.note, period.signed_by)
             ):
                 yield f"its root is not the one of checkpoint {row.id}"
     actions = {"soft_closed": "period.soft_close", "closed": "period.close"}

@@ -2,10 +2,11 @@
 
 import json
 import zlib
+from dataclasses import replace
 
 from rice_stream.errors import ReferenceDataError
 from rice_stream.reference.checks import check_tables
-from rice_stream.reference.loader import version_of
+from rice_stream.reference.loader import RULES_VERSION, version_of
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.reading import Row
 from rice_stream.reference.tables import TABLES
@@ -33,14 +34,7 @@ def reference_of(content: bytes, version: str) -> Reference:
     Raises:
         ReferenceDataError: they are damaged, or another release kept them whose tables have other columns or rules.
     """
-    found = _unpacked(content, version)
-    tables = {
-        table.name: [
-            Row(f"kept tables {version}", cells, start_us, end_us, overlaid=overlaid)
-            for start_us, end_us, overlaid, cells in found.get(table.name, ())
-        ]
-        for table in TABLES
-    }
+    tables = _tables(content, version)
     try:
         known = version_of(tables)
     except KeyError as missing:
@@ -53,6 +47,34 @@ def reference_of(content: bytes, version: str) -> Reference:
         )
     check_tables(tables)
     return Reference(tables, version)
+
+
+def is_of_version(content: bytes, version: str) -> bool:
+    """Whether they are the tables of their version, by the columns and rules of this release or of an earlier one.
+
+    Columns that the release that kept them did not have yet are no part of what it made the version of.
+    """
+    try:
+        tables = _tables(content, version)
+        shapes = [
+            replace(table, columns=tuple(each for each in table.columns if each.name in tables[table.name][0].cells))
+            for table in TABLES
+            if tables[table.name]
+        ]
+        return any(version_of(tables, shapes, rules) == version for rules in range(1, RULES_VERSION + 1))
+    except (ReferenceDataError, KeyError, TypeError, ValueError, AttributeError):
+        return False  # whatever somebody has put there
+
+
+def _tables(content: bytes, version: str) -> dict[str, list[Row]]:
+    found = _unpacked(content, version)
+    return {
+        table.name: [
+            Row(f"kept tables {version}", cells, start_us, end_us, overlaid=overlaid)
+            for start_us, end_us, overlaid, cells in found.get(table.name, ())
+        ]
+        for table in TABLES
+    }
 
 
 def _unpacked(content: bytes, version: str) -> dict[str, list[tuple[int, int, bool, dict[str, str | float | None]]]]:

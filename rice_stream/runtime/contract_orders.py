@@ -12,10 +12,10 @@ from rice_stream.store.restatement_store import RestatementState, begin_again
 from rice_stream.store.revisions import head_revision
 
 
-def plan_of(settings: Settings, engine: Engine, tenant_id: str, month: str, *, dry_run: bool) -> ContractPlan:
-    """What contracts cover of a month by now; set aside for it, unless for a dry run. Errors as from `planned`."""
+def plan_of(settings: Settings, engine: Engine, tenant_id: str, month: str, by: Actor | None = None) -> ContractPlan:
+    """What contracts cover of a month by now; set aside for it by somebody, or (None) by nobody. Errors as from `planned`."""
     which = month_to_cover(engine, tenant_id, month)
-    return planned(engine, open_reference(settings), which, tenant_id, dry_run=dry_run)
+    return planned(engine, open_reference(settings), which, tenant_id, by)
 
 
 def order_contracts(engine: Engine, plan: ContractPlan, reason: str, by: Actor) -> RestatementState:
@@ -32,9 +32,9 @@ def contracts_again(settings: Settings, engine: Engine, waiting: RestatementStat
     """
     order = waiting.order
     whose = settings, engine, order.tenant_id or "", order.factor_version
-    plan = plan_of(*whose, dry_run=True)
+    plan = plan_of(*whose)
     if plan.basis != order.basis:
-        plan = plan_of(*whose, dry_run=False)
+        plan = plan_of(*whose, by)
         with posting(engine, revision=head_revision()) as connection:
             waiting = begin_again(connection, waiting, plan.basis)
     run = ApplyingContracts(engine, plan, order.reason, by)

@@ -20,8 +20,9 @@ from rice_stream.store.schema_periods import period
 
 CLOSED_BEFORE_US = "(SELECT COALESCE(MAX(high_us), 0) FROM period)"
 """No month that is closed reaches beyond this instant: what ended later needs no look at them."""
-_BY = Actor("worker", "ledger")
-_REASON = "came after its month was closed"
+LATE_BY = Actor("worker", "ledger")
+LATE_REASON = "came after its month was closed"
+"""Who posts what came late, and why."""
 
 
 class ClosedMonth(NamedTuple):
@@ -75,8 +76,8 @@ def late_groups(records: Records, months: Sequence[ClosedMonth]) -> list[EntryGr
                     cause="late",
                     tenant_key=each.tenant_key,
                     made_for={"month": each.month, "keys": keys},
-                    reason=_REASON,
-                    by=_BY,
+                    reason=LATE_REASON,
+                    by=LATE_BY,
                     entries=entries,
                     detail={"closed_months": [each.month]},
                     counted=False,

@@ -1,13 +1,19 @@
 """What contracts cover of the months of tenants, and what there is to cover, in the database."""
 
+import hashlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, func, insert, select, text
 
+from rice_stream.canonical_json import canonical_json
 from rice_stream.instants import HOUR_S, SECOND_US
 from rice_stream.store import schema
+from rice_stream.store.audit import Actor, AuditedChange, record
 
+COVERED = "contracts.cover"
+"""The action whose entry in the trail tells what contracts cover of a month: its `sha256` is over all of it."""
 _ROWS_AT_ONCE = 5_000
 
 
@@ -60,6 +66,18 @@ def covered_elsewhere(connection: Connection, contracts: Sequence[str], month: T
     return [{**row, "covered_uwh": int(row["covered_uwh"])} for row in connection.execute(query).mappings()]
 
 
+def set_aside(
+    connection: Connection, month: TenantMonth, tenant_id: str, hours: Sequence[CoveredHour], by: Actor
+) -> None:
+    """Save what contracts cover of the month by now, and tell the trail of it where that changed; the end of a transaction."""
+    before = covered_digests(connection, month).get((tenant_id, month.month))
+    save_covered(connection, month, hours)
+    now = covered_digests(connection, month).get((tenant_id, month.month))
+    if now != before:
+        told = {"hours": len(hours), "covered_uwh": str(sum(hour.covered_uwh for hour in hours)), "sha256": now}
+        record(connection, by, [AuditedChange(COVERED, "period", month.month, tenant_id, after=told)])
+
+
 def save_covered(connection: Connection, month: TenantMonth, hours: Sequence[CoveredHour]) -> None:
     """What contracts cover of the month by now, in the place of what they did."""
     table = schema.contract_coverage
@@ -68,6 +86,23 @@ def save_covered(connection: Connection, month: TenantMonth, hours: Sequence[Cov
     rows: list[Mapping[str, Any]] = [{**of_month, **hour._asdict()} for hour in hours]
     for first in range(0, len(rows), _ROWS_AT_ONCE):
         connection.execute(insert(table), rows[first : first + _ROWS_AT_ONCE])
+
+
+def covered_digests(connection: Connection, only: TenantMonth | None = None) -> dict[tuple[str, str], str]:
+    """(tenant, month) -> a digest of all that contracts cover of it; `only`: of this one."""
+    table, tenant = schema.contract_coverage.c, schema.tenant.c
+    query = (
+        select(tenant.tenant_id, table.month, *(table[name] for name in CoveredHour._fields))
+        .join_from(schema.contract_coverage, schema.tenant, tenant.tenant_key == table.tenant_key)
+        .order_by(table.tenant_key, table.month, table.hour_start_s)
+    )
+    if only is not None:
+        query = query.where(table.tenant_key == only.tenant_key, table.month == only.month)
+    hours: dict[tuple[str, str], list[bytes]] = defaultdict(list)
+    for row in connection.execute(query):
+        hours[row.tenant_id, row.month].append(canonical_json([*row[2:-1], str(row.covered_uwh)]))
+    # In an order that is the same on every database, whatever it sorts texts by.
+    return {whose: hashlib.sha256(b"\n".join(sorted(rows))).hexdigest() for whose, rows in hours.items()}
 
 
 def has_covered(connection: Connection, month: TenantMonth) -> bool:

@@ -1,14 +1,21 @@
 """Reference tables in the database: every version that records were estimated with, so that each can be used again."""
 
+import hashlib
 from collections.abc import Callable
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, select
 
 from rice_stream.store import schema
+from rice_stream.store.audit import Actor, AuditedChange, record
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.engine import reading, writing
 from rice_stream.store.statements import insert_ignoring
+
+KEPT = "reference_tables.keep"
+"""The action whose entry in the trail tells of a version, with the `sha256` of its content."""
+_BY = Actor("worker", "tables of records")
+"""Whoever is the first to need them; who ordered that is told by what rests on them."""
 
 
 class KeptVersion(NamedTuple):
@@ -26,9 +33,13 @@ def keep_tables(engine: Engine, version: str, content: Callable[[], bytes]) -> N
     with writing(engine) as connection:
         if _is_kept(connection, version):
             return
-        row = {"version": version, "content": content(), "kept_at_us": database_now_us(connection)}
+        kept = content()
+        row = {"version": version, "content": kept, "kept_at_us": database_now_us(connection)}
         # On PostgreSQL another worker may keep them at the same time.
-        connection.execute(insert_ignoring(schema.reference_tables, connection.dialect.name), row)
+        inserted = insert_ignoring(schema.reference_tables, connection.dialect.name)
+        if connection.execute(inserted.returning(schema.reference_tables.c.version), row).first() is not None:
+            told = {"sha256": hashlib.sha256(kept).hexdigest()}
+            record(connection, _BY, [AuditedChange(KEPT, "reference_tables", version, after=told)])
 
 
 def _is_kept(connection: Connection, version: str) -> bool:

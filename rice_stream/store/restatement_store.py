@@ -245,19 +245,26 @@ def _records_expected(connection: Connection, order: RestatementOrder) -> int:
     return int(connection.scalar(text(statement), asked) or 0)
 
 
+def sums_of(state: RestatementState) -> dict[str, int | None]:
+    """What the records that are done amount to, by column; None: of a run of a version that did not keep it."""
+    market = dict.fromkeys(RestatedMarket._fields) if state.market is None else state.market._asdict()
+    return {
+        "reported_carbon_mid_ugco2e": state.reported_ugco2e,
+        **{f"before_{name}": amount for name, amount in state.before.items()},
+        **{f"after_{name}": amount for name, amount in state.after.items()},
+        **{f"{when}_{MARKET_COLUMN}": amount for when, amount in market.items()},
+    }
+
+
 def _progress(connection: Connection, state: RestatementState) -> dict[str, Any]:
     tenant_key, event_key = (None, None) if state.at is None else state.at
-    market = dict.fromkeys(RestatedMarket._fields) if state.market is None else state.market._asdict()
     return {
         "state": state.state,
         "at_tenant_key": tenant_key,
         "at_event_key": None if event_key is None else column_key(connection.dialect.name, event_key),
         "records": state.records,
         "entries": state.entries,
-        "reported_carbon_mid_ugco2e": state.reported_ugco2e,
-        **{f"before_{name}": amount for name, amount in state.before.items()},
-        **{f"after_{name}": amount for name, amount in state.after.items()},
-        **{f"{when}_{MARKET_COLUMN}": amount for when, amount in market.items()},
+        **sums_of(state),
         "by_cause": json.dumps(dict(state.by_cause), sort_keys=True),
         "market_by_cause": json.dumps(dict(state.market_by_cause), sort_keys=True),
         "problem": state.problem,

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, CursorResult, text
 
+from rice_stream.errors import RiceError
 from rice_stream.store.event_key_columns import key_bytes, stored_key
 
 Key = tuple[int, bytes]
@@ -72,13 +73,23 @@ def _dictionaries(result: CursorResult[Any]) -> list[Row]:
     return [dict(zip(names, row, strict=True)) for row in result]
 
 
+class MissingFactorsError(RiceError):
+    """Records rest on factors that the database does not have: somebody has removed them, or written other ones into a record."""
+
+
 def factors_by_key(connection: Connection, factor_keys: Sequence[int], known: dict[int, Row]) -> None:
-    """Add the rows of `factor_use` that are not in `known` yet."""
-    for factor_key in set(factor_keys) - known.keys():
-        row = connection.execute(
+    """Add the rows of `factor_use` that are not in `known` yet. MissingFactorsError: there is no such row."""
+    for factor_key in sorted(set(factor_keys) - known.keys()):
+        found = connection.execute(
             text("SELECT * FROM factor_use WHERE factor_key = :factor_key"), {"factor_key": factor_key}
         ).mappings()
-        known[factor_key] = dict(row.one())
+        row = found.one_or_none()
+        if row is None:
+            raise MissingFactorsError(
+                f"factors {factor_key}: records rest on them, and table factor_use does not have them; `rice-stream audit verify`"
+                " says what else was changed; put it back, from a backup"
+            )
+        known[factor_key] = dict(row)
 
 
 def tenant_keys(connection: Connection) -> dict[str, int]:

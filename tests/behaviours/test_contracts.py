@@ -46,7 +46,7 @@ def contracts(engine: Engine, *rows: dict[str, Any], **changes: Any) -> None:
 def apply(engine: Engine, *, tenant_key: int = 1, tenant_id: str = "acme", dry_run: bool = False) -> ContractPlan:
     """Apply what is in force to October."""
     month = TenantMonth(tenant_key, "2026-10", epoch_us(LOW), epoch_us(HIGH))
-    plan = planned(engine, TABLES, month, tenant_id, dry_run=dry_run)
+    plan = planned(engine, TABLES, month, tenant_id, None if dry_run else OPERATOR)
     run = ApplyingContracts(engine, plan, "contracts of October", OPERATOR, dry_run=dry_run)
     for _ in run.steps():
         pass
@@ -172,7 +172,7 @@ class TestContracts:
         contracts(engine, contract_row("ppa", 2 * KWH, "monthly"))
         month = TenantMonth(1, "2026-10", epoch_us(LOW), epoch_us(HIGH))
         for _ in range(3):
-            run = ApplyingContracts(engine, planned(engine, TABLES, month, "acme"), "October", OPERATOR)
+            run = ApplyingContracts(engine, planned(engine, TABLES, month, "acme", OPERATOR), "October", OPERATOR)
             next(run.steps(), None)
         apply(engine)
         assert len(rows_in(engine)("adjustment_entry")) == 4

@@ -63,7 +63,7 @@ def answer_apply(product: Product, body: ContractsBody, by: Actor) -> dict[str, 
     from rice_stream.runtime.contract_orders import order_contracts, plan_of
 
     with ledger_of(product.settings, "rice-stream market apply") as engine:
-        plan = plan_of(product.settings, engine, body.tenant_id, body.month, dry_run=body.dry_run)
+        plan = plan_of(product.settings, engine, body.tenant_id, body.month, None if body.dry_run else by)
         restatement_id = None
         if not body.dry_run:
             reason = body.reason or f"contracts of {plan.month.month}"

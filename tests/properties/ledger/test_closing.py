@@ -177,7 +177,7 @@ class Months(RuleBasedStateMachine):
         bought = set_of(contract_row("wind", kwh, granularity, value=7), kind="contract", note=str(self.offset))
         add_set(self.engine, bought, None, OPERATOR)
         located = self.answers(None, "carbon_gco2e")
-        plan = planned(self.engine, TABLES, month_to_cover(self.engine, tenant, month), tenant)
+        plan = planned(self.engine, TABLES, month_to_cover(self.engine, tenant, month), tenant, OPERATOR)
         for _ in ApplyingContracts(self.engine, plan, "contracts", OPERATOR).steps():
             pass
         assert self.answers(None, "carbon_gco2e") == located

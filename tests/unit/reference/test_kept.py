@@ -2,22 +2,15 @@
 
 import json
 import zlib
+from dataclasses import replace
 
 import pytest
 
 from rice_stream.errors import ReferenceDataError
-from rice_stream.reference.kept import content_of, reference_of
-from rice_stream.reference.loader import load_reference, version_of
-
-SHIPPED = load_reference()
-KEPT = content_of(SHIPPED)
-
-
-def changed(content: bytes, before: str, after: str) -> bytes:
-    """The same with some text in the place of another."""
-    text = zlib.decompress(content).decode()
-    assert before in text
-    return zlib.compress(text.replace(before, after, 1).encode())
+from rice_stream.reference.kept import content_of, is_of_version, reference_of
+from rice_stream.reference.loader import RULES_VERSION, version_of
+from rice_stream.reference.tables import TABLES
+from tests.support.kept_content import KEPT, SHIPPED, changed
 
 
 class TestKeptTables:
@@ -57,3 +50,30 @@ class TestKeptTables:
         text = zlib.decompress(KEPT).decode().replace('"vendor":', '"maker":')
         with pytest.raises(ReferenceDataError, match="another release kept them"):
             reference_of(zlib.compress(text.encode()), SHIPPED.version)
+
+
+class TestOfVersion:
+    """Whether kept tables are those of their version, which an earlier release may have made."""
+
+    def test_what_was_changed_is_not(self) -> None:
+        assert is_of_version(KEPT, SHIPPED.version)
+        assert not is_of_version(KEPT, "factors-000000000000")
+        assert not is_of_version(changed(KEPT, '"rci_gco2e_per_kwh":', '"rci_gco2e_per_kwh":1'), SHIPPED.version)
+
+    @pytest.mark.parametrize("content", [KEPT[:-9], b"", zlib.compress(b"[]"), zlib.compress(b'{"rci":[[1]]}')])
+    def test_what_is_no_tables_is_not(self, content: bytes) -> None:
+        assert not is_of_version(content, SHIPPED.version)
+
+    def test_an_earlier_release_with_fewer_columns_and_other_rules_called_them_otherwise(self) -> None:
+        """Its version is known again, though this release gives the tables another one."""
+        shapes = [replace(table, columns=table.columns[:-1]) for table in TABLES if table.name != "prices"]
+        found = json.loads(zlib.decompress(KEPT))
+        found.pop("prices")
+        last = {table.name: table.columns[-1].name for table in TABLES}
+        for name, rows in found.items():
+            for _, _, _, cells in rows:
+                cells.pop(last[name], None)
+        version = version_of(SHIPPED.tables, shapes, RULES_VERSION - 1)
+        content = zlib.compress(json.dumps(found).encode())
+        assert is_of_version(content, version)
+        assert not is_of_version(content, SHIPPED.version)
