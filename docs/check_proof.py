@@ -4,10 +4,12 @@
     python3 check_proof.py PROOF.json PUBLIC_KEY[,PUBLIC_KEY...] [CHECKPOINT.txt]
 
 PUBLIC_KEY: NAME+HASH+BASE64, which you have got from elsewhere than the file. CHECKPOINT.txt: a signed checkpoint that you have
-kept, such as one that was mailed; the file has to hold it. Exit code 0: everything in the file is proven.
+kept, such as one that was mailed, or several, one after the other; the file has to hold one of them. Exit code 0: everything in
+the file is proven.
 """
 
 import json
+import re
 import sys
 from base64 import b64decode
 from hashlib import sha256, sha512
@@ -68,6 +70,12 @@ def checkpoint(note, keys):
     raise ValueError(f"none of the keys has signed {note!r}")
 
 
+def kept_checkpoints(text, keys):
+    found = re.findall(r"\S.*?\n\n(?:\u2014 [^\n]*\n?)+", text, re.DOTALL)
+    need(found, "there is no signed checkpoint in the file that you have kept")
+    return [checkpoint(note, keys) for note in found]
+
+
 def node(left, right):
     return sha256(b"\1" + left + right).digest()
 
@@ -104,7 +112,7 @@ def main(file, public_keys, kept=None):
             sha256(f"{name}\n\1".encode() + key).hexdigest()[:8] == hashed, f"key {name}+{hashed} was not copied whole"
         )
     found = json.loads(Path(file).read_text("utf-8"))
-    known, proven = checkpoint(Path(kept).read_text("utf-8"), keys) if kept else None, 0
+    known, proven = kept_checkpoints(Path(kept).read_text("utf-8"), keys) if kept else None, 0
     for tree in found["trees"]:
         signed = [checkpoint(note, keys) for note in tree["checkpoints"]]
         is_audit = tree["kind"] == "audit"
@@ -112,7 +120,11 @@ def main(file, public_keys, kept=None):
             {origin in {name for name, _ in keys} for origin, _, _ in signed} == {is_audit}, "a tree is of another kind"
         )
         need(len({origin for origin, _, _ in signed}) == 1, "the checkpoints are of several trees")
-        need(known is None or known in signed, "the checkpoint that you have is not in the file")
+        need(known is None or {*known} & {*signed}, "no checkpoint that you have is in the file")
+        need(
+            all(mine[2] == each[2] for mine in known or () for each in signed if mine[:2] == each[:2]),
+            "the checkpoint that you have is another one: there are two histories",
+        )
         need(len(tree["consistency"]) == len(signed) - 1, "proofs of consistency are missing")
         for (_, first, old), (_, second, new), proof in zip(signed, signed[1:], tree["consistency"], strict=False):
             need(0 < first <= second, "the checkpoints are not in their order")

@@ -28,3 +28,12 @@ class ServiceUnavailableError(RiceError):
 
 class ReferenceDataError(UsageError):
     """A reference table holds a bad value; the message names file, row and column."""
+
+
+class DamagedArchiveError(RiceError):
+    """A file of the archive is gone, or is not what was written."""
+
+    def __init__(self, message: str, file: str) -> None:
+        """`file`: its names below the warehouse, or those of a folder."""
+        super().__init__(message)
+        self.file = file

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
-from rice_stream.errors import NotFoundError, RiceError, ServiceUnavailableError, UsageError
+from rice_stream.errors import DamagedArchiveError, NotFoundError, RiceError, ServiceUnavailableError, UsageError
 from rice_stream.store.engine import StoreSlowError
 from rice_stream.store.revisions import SchemaChangedError
 
@@ -26,8 +26,12 @@ _OTHER_SCHEMA = (
     "the database is not of this version: the server's log says what to do; come back then. Events are taken meanwhile"
 )
 _TOO_SLOW = "it took the database too long now; come back in some seconds, or ask for less at a time. Events are taken meanwhile"
+_PUT_BACK = (
+    "whoever runs the server has to put it back from a backup; its log says more under the number of this incident"
+)
 _OPTION = re.compile(r"--([a-z][a-z0-9-]*)")
-_COMMAND_HINT = re.compile(r"[;,] (?:see|with|use|make one with) `rice-stream [^`]*`")
+_COMMAND_HINT = re.compile(r"[;,] (?:see|with|use|make one with) `rice-stream [^`]*`(?: and `[^`]*`(?: \([^)]*\))?)?")
+_COMMAND = re.compile(r"(`rice-stream [^`]*`)")
 
 
 ProblemShape = Callable[["ProblemError"], Response]
@@ -105,6 +109,9 @@ def problem_of(error: RiceError) -> ProblemError:
         return not_found(_as_field(str(error)))
     if isinstance(error, UsageError):
         return ProblemError(HTTPStatus.BAD_REQUEST, _as_field(str(error)), slug="invalid-request")
+    if isinstance(error, DamagedArchiveError):
+        detail = f"{error.file} of the archive is missing or damaged: {_PUT_BACK}"
+        return _incident(error, detail, slug="archive-damaged")
     return _incident(error)
 
 
@@ -161,16 +168,23 @@ def _answer(request: Request, problem: ProblemError) -> Response:
     return (page and page(request, problem)) or response(problem)
 
 
-def _incident(error: Exception) -> ProblemError:
+def _incident(
+    error: Exception,
+    detail: str = "an error of the server; its log says more under the number of this incident",
+    *,
+    slug: str | None = None,
+) -> ProblemError:
     """500: the log has the error under the number that the caller is told; an answer never says what went wrong within."""
     incident = secrets.token_hex(8)
     log.error("incident %s", incident, exc_info=error)
-    return ProblemError(
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        "an error of the server; its log says more under the number of this incident",
-        more={"incident": incident},
-    )
+    return ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, detail, more={"incident": incident}, slug=slug)
 
 
 def _as_field(message: str) -> str:
-    return _OPTION.sub(lambda found: found[1].replace("-", "_"), _COMMAND_HINT.sub("", message))
+    """A command that stays has its options: whoever is told of it may run it."""
+    parts = _COMMAND.split(_COMMAND_HINT.sub("", message))
+    return "".join(part if number % 2 else _named(part) for number, part in enumerate(parts))
+
+
+def _named(words: str) -> str:
+    return _OPTION.sub(lambda found: found[1].replace("-", "_"), words)

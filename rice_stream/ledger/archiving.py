@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from rice_stream.channels.months import Month
-from rice_stream.errors import NotFoundError, UsageError
+from rice_stream.errors import DamagedArchiveError, NotFoundError, UsageError
 from rice_stream.instants import rfc3339
 from rice_stream.store.archive.columns import FILE_ROWS, ROW_GROUP_ROWS
 from rice_stream.store.archive.iceberg import ArchiveTable
@@ -31,7 +31,7 @@ from rice_stream.store.archive.kept import (
 )
 from rice_stream.store.archive.month_rows import RecordRows, RowsOfMonth, month_rows
 from rice_stream.store.archive.part_files import write_part
-from rice_stream.store.archive.reading import ArchivedRows, DamagedArchiveError, part_of
+from rice_stream.store.archive.reading import ArchivedRows, part_of
 from rice_stream.store.audit import Actor, AuditedChange, record
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.engine import Connection, Engine, reading, writing
@@ -230,7 +230,8 @@ def _prove(connection: Connection, what: MonthToArchive, files: list[ArchivedFil
         raise DamagedArchiveError(
             f"{period.month} of {what.tenant_id}: the files do not give what was closed; `rice-stream audit verify` says whether"
             " the ledger still does. If so, files of an earlier run were damaged: remove those of this month"
-            f" ({Path(own[0].path).parent if own else 'none'}) and archive again"
+            f" ({Path(own[0].path).parent if own else 'none'}) and archive again",
+            f"tenant-{period.tenant_key}/{period.month}",
         )
 
 

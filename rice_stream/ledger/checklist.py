@@ -52,5 +52,7 @@ def settled(lines: Sequence[ChecklistLine], accepted: Mapping[str, str]) -> list
     open_ = [line for line in lines if line.is_open and line.name not in reasons]
     if open_:
         told = "; ".join(f"{line.name}: {line.found}; {line.to_do}" for line in open_)
-        raise UsageError(f"the month is not ready to be closed. {told}. Or accept it: --accept NAME --reason WHY")
+        raise UsageError(
+            f"the month is not ready to be closed. {told}. Or accept a line by its name, and say why: --accept"
+        )
     return [line.as_json(reasons[line.name] if line.is_open else None) for line in lines]

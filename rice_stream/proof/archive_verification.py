@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from rice_stream.errors import DamagedArchiveError
 from rice_stream.store.archive.kept import ArchivedFile, ArchivedMonth, archived_months, files_of
 from rice_stream.store.archive.part_files import digest_of
-from rice_stream.store.archive.reading import DamagedArchiveError
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.period_building import built_month
 from rice_stream.store.period_store import find_period

@@ -154,7 +154,7 @@ TAMPERED = [
     (["UPDATE checkpoint SET root = :other WHERE id = 2"], ["checkpoint 2: its row says otherwise than the note"]),
     (["UPDATE checkpoint SET note = :forged WHERE id = 3"], ["checkpoint 3: it is signed by rice.example"]),
     (
-        ["UPDATE checkpoint SET note = replace(note, '7', '8') WHERE id = 2"],
+        ["UPDATE checkpoint SET note = replace(note, '\n7\n', '\n8\n') WHERE id = 2"],
         ["checkpoint 2: the signature of rice.example"],
     ),
     (

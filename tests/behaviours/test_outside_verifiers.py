@@ -71,6 +71,10 @@ def test_outside_verifiers_accept_what_we_prove_and_nothing_that_was_changed(tra
     file.write_text(json.dumps(document))
     kept.write_text(notes[6].replace("\n6\n", "\n9\n"))
     assert "none of the keys has signed" in by_script(file, keys, kept)
+    kept.write_text(f"{notes[14]}\n{notes[6]}\n")
+    assert by_script(file, keys, kept) == "1 leaves of 1 trees are proven\n"
+    kept.write_text("nothing")
+    assert "there is no signed checkpoint in the file" in by_script(file, keys, kept)
     kept.write_text(notes[14])
-    assert "the checkpoint that you have is not in the file" in by_script(file, keys, kept)
+    assert "no checkpoint that you have is in the file" in by_script(file, keys, kept)
     assert "none of the keys has signed" in by_script(file, keys[:1]) + by_script(file, keys[1:])

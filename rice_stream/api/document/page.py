@@ -33,6 +33,7 @@ PROBLEMS = {
     "request-timeout": "The body came too slowly.",
     "misdirected-request": "The request was meant for another host.",
     "too-many-requests": "Too much at once. Come back after Retry-After seconds.",
+    "archive-damaged": "A file of the archive, which the detail names, is missing or damaged. It has to come back from a backup.",
     "took-too-long": "It takes the database too long now. Come back after Retry-After seconds, or ask for less at a time.",
     "service-unavailable": "The database or the broker does not answer. Come back after Retry-After seconds.",
     "internal-server-error": "The server failed. Its log says why, under the number of the incident.",

@@ -152,21 +152,33 @@ def answer_mapping(product: Product, scope: Scope, body: MappingBody, by: Actor)
 
 
 def _mapped(product: Product, scope: Scope, engine: Engine, body: MappingBody, by: Actor) -> dict[str, Any]:
-    map_name(
-        engine,
-        body.kind,
-        body.name,
-        body.target,
-        open_reference=lambda: product.estimator().reference,
-        valid_from_us=instant_us("valid_from", body.valid_from),
-        now_us=epoch_us(product.now()),
-        by=by,
-        tenant_id=body.tenant_id or "",
-        subject=body.subject or "",
-        recharges=body.restate,
-    )
+    try:
+        map_name(
+            engine,
+            body.kind,
+            body.name,
+            body.target,
+            open_reference=lambda: product.estimator().reference,
+            valid_from_us=instant_us("valid_from", body.valid_from),
+            now_us=epoch_us(product.now()),
+            by=by,
+            tenant_id=body.tenant_id or "",
+            subject=body.subject or "",
+            recharges=body.restate,
+        )
+    except UsageError as error:
+        raise UsageError(_as_of_body(str(error))) from error
     key = MappingKey(body.kind, body.name, body.tenant_id or "", body.subject or "")
     return identified(mappings(product.engine(), scope, only=key)[-1])
+
+
+def _as_of_body(message: str) -> str:
+    """The fields have other names than what the command calls them."""
+    names = {"--from": "valid_from", "--of": "subject", "--tenant": "tenant_id", "NAME:": "name:", "TARGET:": "target:"}
+    told, command, rest = message.partition("; to end a mapping use `")
+    for name, field in names.items():
+        told = told.replace(name, field)
+    return f"{told}; DELETE /v1/mappings/{{id}} ends one" if command or rest else told
 
 
 def end_of_mapping(product: Product, scope: Scope, key: MappingKey, by: Actor) -> None:

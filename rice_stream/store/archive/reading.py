@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from rice_stream.errors import RiceError
+from rice_stream.errors import DamagedArchiveError
 from rice_stream.quantities import UNKNOWN
 from rice_stream.store.archive.columns import EVENT_ID, FIRST_KEY, KEY, LAST_KEYS, NUMBERS
 from rice_stream.store.archive.kept import ArchivedFile
@@ -21,12 +21,10 @@ from rice_stream.store.archive.month_rows import RecordRows
 from rice_stream.store.archive.part_files import digest_of
 
 _OPENED = 16
+_BELOW_WAREHOUSE = 3
+"""Names of a file that say whose and of which month it is."""
 _GROUPS_KEPT = 2
 """Two: records of one month that came late are in a file beside the others."""
-
-
-class DamagedArchiveError(RiceError):
-    """A file of the archive is gone, or is not what was written."""
 
 
 class ArchivedRows:
@@ -149,7 +147,8 @@ def _read(file: ArchivedFile, number: int, columns: Sequence[str]) -> Any:
 def _damaged(path: str, error: Exception) -> DamagedArchiveError:
     return DamagedArchiveError(
         f"{path} is not what was archived, or is not there ({error}); put it back from a backup: `rice-stream archive --check`"
-        " reads every file"
+        " reads every file",
+        "/".join(Path(path).parts[-_BELOW_WAREHOUSE:]),
     )
 
 

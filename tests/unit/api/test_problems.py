@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from rice_stream.errors import NotFoundError, RiceError, ServiceUnavailableError, UsageError
+from rice_stream.api.problems import problem_of
+from rice_stream.errors import DamagedArchiveError, NotFoundError, RiceError, ServiceUnavailableError, UsageError
 from rice_stream.store.engine import StoreSlowError
 from tests.support.asgi import Answer, ask
 from tests.unit.api.access.conftest import Database
@@ -67,6 +68,20 @@ def test_paths_and_methods_that_do_not_exist(
         ),
         (ServiceUnavailableError("db-internal-7 is gone"), 503, "service-unavailable", "come back"),
         (StoreSlowError("db-internal-7 is slow"), 503, "took-too-long", "ask for less"),
+        (
+            UsageError(
+                "--factors f: nothing is kept of it; see `rice-stream factors list` and `totals --json` (meta.versions)"
+            ),
+            400,
+            "invalid-request",
+            "factors f: nothing is kept of it",
+        ),
+        (
+            DamagedArchiveError("/db-internal-7/rice is gone", "tenant-1/2026-09/0.parquet"),
+            500,
+            "archive-damaged",
+            "tenant-1/2026-09/0.parquet of the archive is missing or damaged",
+        ),
         (RiceError("db-internal-7"), 500, "internal-server-error", "incident"),
         (ZeroDivisionError("db-internal-7"), 500, "internal-server-error", "incident"),
     ],
@@ -99,3 +114,11 @@ def test_errors_of_ours_have_their_statuses(
     if status == 500:
         assert answer.document["incident"] in caplog.text
         assert "db-internal-7" in caplog.text
+
+
+def test_a_command_that_stays_in_a_message_stays_whole() -> None:
+    """Whoever is told of it may run it, or ask somebody to."""
+    error = UsageError(
+        "--accept: a line is open (`rice-stream reconcile --month 2026-10`); see `rice-stream close --help`"
+    )
+    assert problem_of(error).detail == "accept: a line is open (`rice-stream reconcile --month 2026-10`)"

@@ -39,6 +39,10 @@ def test_what_is_wrong_with_a_mapping_is_told(api: Api, ledger: Shell) -> None:
     assert api.send("POST", "/v1/mappings", {**MAPPING, "kind": "colour"}).status == 422
     assert api.send("POST", "/v1/mappings", {**MAPPING, "valid_from": "yesterday"}).status == 400
     assert api.send("POST", "/v1/mappings", {**MAPPING, "valid_from": "2026-1-1"}).status == 400
+    itself = api.send("POST", "/v1/mappings", {**MAPPING, "name": "gpt-4o"}).document["detail"]
+    assert itself == "target: is NAME itself; DELETE /v1/mappings/{id} ends one"
+    for_nobody = api.send("POST", "/v1/mappings", {**MAPPING, "kind": "team"}).document["detail"]
+    assert for_nobody == "tenant_id: a team is a tenant's: say whose"
     assert api.send("DELETE", "/v1/mappings/model:nobody").status == 404
     assert ledger.json("map", "list")["mappings"] == []
 
