@@ -172,6 +172,11 @@ CHANGES: list[tuple[str, dict[str, Any], str]] = [
     ("UPDATE restatement SET basis = 'x'", {}, ": its row says otherwise of basis than the audit trail"),
     ("UPDATE restatement SET state = 'running'", {}, ": its row says otherwise of state than the audit trail"),
     ("UPDATE restatement SET by_cause = '{}'", {}, ": by_cause of its row is not what its corrections add up to"),
+    (
+        "UPDATE restatement SET market_by_cause = '{}'",
+        {},
+        ": market_by_cause of its row is not what its corrections add",
+    ),
     ("DELETE FROM restatement", {}, ": the audit trail tells of it, and it is missing"),
     ("UPDATE contract_coverage SET covered_uwh = 8", {}, "contracts of 2026-09 of acme: what they cover is not what"),
     ("DELETE FROM contract_coverage", {}, "contracts of 2026-09 of acme: what they cover is not what the audit trail"),
@@ -229,6 +234,15 @@ def test_whatever_is_changed_is_named(store: Store) -> None:
             assert any(said in problem for problem in told), (statement, told)
             assert verify(engine)["ok"] or "period" in statement or "adjustment" in statement or "factor" in statement
     assert problems(engine) == []
+
+
+def test_of_what_earlier_versions_did_not_keep_nothing_is_said(store: Store) -> None:
+    """A run that began before carbon by the market was kept, and a trail that did not tell of its sums."""
+    engine = filled(store).engine
+    restate(engine, BY_METHOD)
+    told = "UPDATE restatement SET market_by_cause = '{}', after_carbon_market_ugco2e = NULL"
+    with changed_rows(engine, told, {}):
+        assert not any("of its row is not what its corrections add up to" in each for each in problems(engine))
 
 
 def test_erased_names_leave_it_whole(store: Store) -> None:
