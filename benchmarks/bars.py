@@ -26,7 +26,7 @@ class Bar(NamedTuple):
 BARS = (
     Bar("kafka to postgresql", "Faust agent*", at_least=14),
     Bar("kafka to postgresql", "bare binary COPY*", at_least=0.4),
-    Bar("live at 5,000/s: worker, PostgreSQL and broker", "catching up", at_most=2),
+    Bar("live at 5,000/s: worker, PostgreSQL and broker", "catching up*", at_most=2),
     Bar("live at 500/s: processors used", "a processor", at_most=0.15),
     Bar("alert after its crossing, p99", "limit", at_most=1),
     Bar("webhook after its crossing at 5,000*", "limit", at_most=1),

@@ -21,12 +21,15 @@ from rice_stream.store import budget_store
 from rice_stream.store.engine import reading, writing
 from rice_stream.store.event_id_merging import merge_event_ids
 
-EVENTS = 1_000_000
+EVENTS = 600_000
 LIVE = (500, 5_000)
-SETTLED_S = 12.0
+SETTLED_S = 10.0
 """The worker joins its group, meets the names."""
-MEASURED_S = 20.0
+MEASURED_S = 16.0
 FED_S = 6.0
+FED_EVENTS = 300_000
+"""At once, as a backlog is."""
+BACKLOG, LIVE_AT, FED_AT = "a backlog fed and not read", "live at {:,}/s", "fed {:,}/s and not read"
 _LOOK_S = 0.25
 
 
@@ -89,36 +92,34 @@ def run_live(scale: float = 1.0) -> list[dict[str, object]]:
 
 
 def _bars(stretches: Mapping[str, Stretch]) -> list[Row]:
+    """Live traffic beside catching up: with what being fed takes the broker on both sides, and on neither; a backlog is fed before
+    it is read."""
     whole = {name: stretch.us_per_event() for name, stretch in stretches.items()}
-    busiest, at_rest = f"live at {LIVE[-1]:,}/s", stretches["at rest"].processors
-    fed = stretches[f"fed {LIVE[-1]:,}/s and not read"]
-    fed_us = 1e6 * fed.processors / LIVE[-1]
+    catching_up = whole["catching up"]
+    fed_us = 1e6 * stretches[FED_AT.format(LIVE[-1])].processors / LIVE[-1]
+    busiest = LIVE_AT.format(LIVE[-1])
+    seldom = LIVE_AT.format(LIVE[0])
     return [
-        Row.against(
-            f"{busiest}: worker, PostgreSQL and broker",
-            whole[busiest],
-            "us an event",
-            "catching up",
-            whole["catching up"],
-        ),
         *(
-            Row.against(
-                f"{name}: beyond what being fed takes the broker",
-                whole[name] - fed_us,
-                "us an event",
-                "catching up",
-                whole["catching up"],
+            Row.against(name, us, "us an event", beside, caught_up)
+            for rate in (busiest, f"{busiest} with budgets")
+            for name, us, beside, caught_up in (
+                (
+                    f"{rate}: worker, PostgreSQL and broker",
+                    whole[rate],
+                    "catching up, and feeding the backlog",
+                    catching_up + whole[BACKLOG],
+                ),
+                (
+                    f"{rate}: beyond what being fed takes the broker",
+                    whole[rate] - fed_us,
+                    "catching up",
+                    catching_up,
+                ),
             )
-            for name in (busiest, f"{busiest} with budgets")
         ),
-        Row.against(
-            f"live at {LIVE[0]:,}/s: processors used",
-            stretches[f"live at {LIVE[0]:,}/s"].processors,
-            "processors",
-            "a processor",
-            1.0,
-        ),
-        Row.against("at rest: processors used", at_rest, "processors", "a processor", 1.0),
+        Row.against(f"{seldom}: processors used", stretches[seldom].processors, "processors", "a processor", 1.0),
+        Row.against("at rest: processors used", stretches["at rest"].processors, "processors", "a processor", 1.0),
     ]
 
 
@@ -135,22 +136,35 @@ def measured(count: int, seconds: float) -> dict[str, Stretch]:
                     raise RuntimeError(f"the worker has ended ({process.poll()})")
                 time.sleep(0.05)
             found["catching up"] = _stretch(engine, pids, until_seen=count)
-            merge_event_ids(engine)
+            _tidy(engine)
             for rate in LIVE:
                 with feeder(servers.bootstrap_servers, rate):
                     time.sleep(SETTLED_S)
-                    found[f"live at {rate:,}/s"] = _stretch(engine, pids, seconds=seconds)
+                    found[LIVE_AT.format(rate)] = _stretch(engine, pids, seconds=seconds)
             time.sleep(5)
             found["at rest"] = _stretch(engine, pids, seconds=seconds)
             _add_distant_budgets(engine)
             with feeder(servers.bootstrap_servers, LIVE[-1]):
                 time.sleep(SETTLED_S)
-                found[f"live at {LIVE[-1]:,}/s with budgets"] = _stretch(engine, pids, seconds=seconds)
+                found[f"{LIVE_AT.format(LIVE[-1])} with budgets"] = _stretch(engine, pids, seconds=seconds)
+        # As warm as it is beside live traffic.
+        broker = {"broker": servers.kafka.pid}
         for rate in LIVE:
             with feeder(servers.bootstrap_servers, rate):
                 time.sleep(FED_S / 2)
-                found[f"fed {rate:,}/s and not read"] = _stretch(engine, {"broker": servers.kafka.pid}, seconds=FED_S)
+                found[FED_AT.format(rate)] = _stretch(engine, broker, seconds=FED_S)
+        usage, began = used(broker), time.perf_counter()
+        produce(servers.bootstrap_servers, TOPIC, events(FED_EVENTS, seed=3))
+        spent = between(usage, used(broker))
+        found[BACKLOG] = Stretch(spent, time.perf_counter() - began, FED_EVENTS, 0, 0)
     return found
+
+
+def _tidy(engine: Engine) -> None:
+    """What a backlog leaves to be done later: its lists of ids to be merged, its rows to be looked at by autovacuum."""
+    merge_event_ids(engine)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM (ANALYZE)"))
 
 
 def _add_distant_budgets(engine: Engine) -> None:

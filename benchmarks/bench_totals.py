@@ -78,7 +78,7 @@ def _report_ms(engine: Engine, by: tuple[str, ...]) -> tuple[float, float]:
     with_ms = _median_ms(ask)
     none = SharedRange(0, 0, 0, 0)
     with (
-        mock.patch.object(reporting, "groups_and_parts", sums_only),
+        mock.patch.object(reporting, "groups_and_parts_once", sums_only),
         mock.patch.object(CarbonRanges, "of", return_value=none),
     ):
         return with_ms, _median_ms(ask)

@@ -1,7 +1,7 @@
 """Records of which the values are kept, and what else is known of each as columns: nearly nobody asks for one of them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat
+from itertools import chain, repeat
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -63,6 +63,20 @@ class KeptValues(OnDemand[Any]):
         keys = list(map(_KEY, records))
         has_keys = keys.count(None) < n
         return cls(list(map(_VALUE, records)), offsets, timestamps, first.timestamp_type, keys if has_keys else None)
+
+    @classmethod
+    def joined(cls, several: Sequence["KeptValues"]) -> "KeptValues | None":
+        """One after the other, whatever their partitions. None where there are none, or their times are not of one type."""
+        if len({each._timestamp_type for each in several}) != 1:
+            return None
+        keys = [each._keys or [None] * len(each) for each in several] if any(each._keys for each in several) else None
+        return cls(
+            list(chain.from_iterable(each.values for each in several)),
+            np.concatenate([each._offsets for each in several]),
+            np.concatenate([each._timestamps for each in several]),
+            several[0]._timestamp_type,
+            None if keys is None else list(chain.from_iterable(keys)),
+        )
 
     def __len__(self) -> int:
         return len(self.values)

@@ -16,7 +16,7 @@ import numpy as np
 from rice_stream.events.columns import as_untimed
 from rice_stream.events.decoding import DecodedBlock, decode_blocks
 from rice_stream.events.formats.reading.options import FormatOptions
-from rice_stream.events.records import Decoded, RawRecord, SourcePartition
+from rice_stream.events.records import Decoded, RawRecord, Refused, SourcePartition
 from rice_stream.events.refused_items import RecordTally, tally_records
 from rice_stream.store.batch import PartitionProgress
 from rice_stream.store.identity_rules import RULES_CHANGED, RulesChangedError
@@ -243,3 +243,11 @@ def _offsets(chunk: Chunk) -> tuple[int, int, int]:
     if chunk.opened is None:
         raise AssertionError("a chunk holds records or items of one")
     return chunk.opened.offset, chunk.opened.offset - 1, 0
+
+
+def located(item: Refused, chunk: Chunk) -> Refused:
+    """The refused item with the partition of its record: fetched records do not carry their topic and partition."""
+    record = item.record
+    return replace(
+        item, record=RawRecord(chunk.topic, chunk.partition, record.offset, record.value, tuple(record.headers))
+    )

@@ -1,12 +1,22 @@
 """A batch in the making: events whose names are keys, part by part, until it is made."""
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from rice_stream.events.columns import EventColumns
 from rice_stream.events.keyed import KeyedEvents
 from rice_stream.events.records import Refused
+from rice_stream.events.refused_items import RecordTally
 from rice_stream.pipeline.chunks import Chunk, Counted, Place
 from rice_stream.store.identity_rules import IdentityRules
+
+Origin = int | NDArray[np.intp]
+"""The number of the partition that events are of: of all of them, or of each."""
 
 
 @dataclass(slots=True)
@@ -26,7 +36,28 @@ class BatchInMaking:
     left: list[Chunk] = field(default_factory=list)
     """Those that it has no room for: the chunks that were given last."""
 
+    def number(self, place: Place) -> int:
+        """That of a partition, of which something comes now."""
+        return self.numbers.setdefault(place, len(self.numbers))
+
+    def count_joined(self, chunks: Sequence[tuple[Chunk, int]]) -> NDArray[np.intp]:
+        """So many records of each of these chunks are an event each; returns the number of the partition of each."""
+        for chunk, count in chunks:
+            self.counted[chunk.place].add(count, 0, RecordTally(count, 0), 0)
+        numbers = [self.number(chunk.place) for chunk, _ in chunks]
+        return np.repeat(np.array(numbers, dtype=np.intp), [count for _, count in chunks])
+
     @property
     def items(self) -> int:
         """Events and refused items."""
         return sum(map(len, self.parts)) + len(self.refused)
+
+
+class AddedParts(NamedTuple):
+    """What blocks that are added have become so far, in their order."""
+
+    rules: IdentityRules
+    parts: list[KeyedEvents | None]
+    """None stands for one whose names are not all known."""
+    unknown: list[tuple[int, EventColumns, Origin]]
+    """The events of each of these, with its position."""

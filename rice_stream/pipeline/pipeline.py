@@ -12,13 +12,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.basis import Basis
 from rice_stream.events.columns import EventColumns, to_columns
 from rice_stream.events.formats.dispatch import Outcome, read
 from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS
 from rice_stream.events.keyed import KeyedEvents, concatenate, in_key_order, metered_column
 from rice_stream.events.keys import event_keys
-from rice_stream.events.records import RawRecord, Refused
+from rice_stream.events.records import Decoded, RawRecord, Refused
 from rice_stream.events.refused_items import count_items
 from rice_stream.events.together.names import encoded
 from rice_stream.events.trust import OPERATOR_TRUST, TrustPolicy
@@ -27,15 +26,17 @@ from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.live_intensity import LiveLookup, no_live_feed
 from rice_stream.meter.requests import TokenDefaults, requests_of
 from rice_stream.pipeline.admission import EventAdmission
-from rice_stream.pipeline.chunks import BatchParts, Chunk, check_opened, progress_of
+from rice_stream.pipeline.chunks import BatchParts, Chunk, check_opened, located, progress_of
 from rice_stream.pipeline.contexts import ContextTable
-from rice_stream.pipeline.making import BatchInMaking
+from rice_stream.pipeline.event_flags import event_flags
+from rice_stream.pipeline.joined_chunks import ChunkJoiner
+from rice_stream.pipeline.making import AddedParts, BatchInMaking, Origin
 from rice_stream.pipeline.measured import with_metered_energy
 from rice_stream.pipeline.names import NameTable
 from rice_stream.pipeline.repeats import repeats_of
 from rice_stream.pipeline.taken_factors import StatedFactors
 from rice_stream.pipeline.tenant_amounts import TenantAmounts, amounts_by_tenant
-from rice_stream.quantities import AMOUNT_COLUMNS, MARKET_COLUMN, UNKNOWN, Ints
+from rice_stream.quantities import AMOUNT_COLUMNS, MARKET_COLUMN, Ints
 from rice_stream.store.batch import Batch, CommitResult, PartitionProgress, Records
 from rice_stream.store.dimensions import KeyGiver
 from rice_stream.store.identity_rules import RulesAt, RulesChangedError, default_rules
@@ -45,8 +46,6 @@ from rice_stream.store.writer import Writer
 _FROM_NAMES = ("tenant_key", "attribution_key", "factor_key", "user_key", "api_key_key")
 _TAKEN_OVER = (*NUMBER_COLUMNS, "inference", "failed", "untimed")
 """What an event's columns and its record have in common."""
-SKEW_US = 300_000_000
-"""An event that ends more than five minutes after it arrived carries a wrong clock: flagged, still counted."""
 
 
 class Prepared(NamedTuple):
@@ -86,6 +85,7 @@ class Pipeline:
         self._stated = StatedFactors(trust)
         self._dimensions = dimensions
         self._admission = EventAdmission(dimensions.records_from_us, now_us)
+        self._joiner = ChunkJoiner()
         self._defaults = defaults
         self._basis_seen: set[int] = set()
 
@@ -146,31 +146,50 @@ class Pipeline:
         """Decode chunks and look their names up; returns what they bring. What is not added where the batch has `items_max` items
         is left."""
         check_opened(chunks, making.rules.formats)
-        parts: list[KeyedEvents | None] = []
-        unknown: list[tuple[int, EventColumns, int]] = []
-        given = BatchParts(chunks, making.rules.formats, None if items_max is None else items_max - making.items)
+        adding = AddedParts(making.rules, [], [])
+        room = None if items_max is None else items_max - making.items
+        joined = self._joiner.joined(chunks, making.rules.formats, room)
+        for whole in joined:
+            columns, decoded, _ = self._admission.admit(whole.columns, whole.decoded, received_at_us)
+            if len(columns) < len(whole.columns):
+                break  # which chunk each event is of is known of all of them only
+            joined.take(whole)
+            self._name(adding, columns, decoded, whole.chunks[0][0], making.count_joined(whole.chunks), received_at_us)
+        self._joiner.ended(joined)
+        given = BatchParts(joined.rest, making.rules.formats, None if room is None else room - joined.records)
         for chunk, block, tally in given:
-            number = making.numbers.setdefault(chunk.place, len(making.numbers))
+            number = making.number(chunk.place)
             columns, decoded, older = self._admission.admit(block.columns, block.decoded, received_at_us)
-            columns = making.rules.charging.charge(making.rules.mappings.rename_tenants(columns))
-            columns = self._stated.taken(columns, decoded.records, chunk.said_on or chunk.topic)
-            try:
-                parts.append(self._keyed(columns, number, received_at_us))
-            except KeyError:
-                # New names: asked for together, when all blocks are decoded.
-                unknown.append((len(parts), columns, number))
-                parts.append(None)
-            making.refused += [_located(item, chunk) for item in decoded.refused]
+            self._name(adding, columns, decoded, chunk, number, received_at_us)
+            making.refused += [located(item, chunk) for item in decoded.refused]
             making.ignored.update(decoded.ignored)
             making.counted[chunk.place].add(len(columns), count_items(decoded.refused), tally, older)
-        self._learn([columns for _, columns, _ in unknown])
-        for position, columns, number in unknown:
-            parts[position] = self._keyed(columns, number, received_at_us)
-        keyed = [part for part in parts if part is not None]
+        self._learn([columns for _, columns, _ in adding.unknown])
+        for position, columns, origin in adding.unknown:
+            adding.parts[position] = self._keyed(columns, origin, received_at_us)
+        keyed = [part for part in adding.parts if part is not None]
         making.parts += keyed
-        making.taken += given.taken
+        making.taken += joined.taken + given.taken
         making.left = given.left
         return keyed
+
+    def _name(
+        self,
+        adding: AddedParts,
+        events: EventColumns,
+        decoded: Decoded,
+        chunk: Chunk,
+        origin: Origin,
+        received_at_us: int,
+    ) -> None:
+        """Events of a block with their names as keys; new names are asked for together, when all blocks are decoded."""
+        events = adding.rules.charging.charge(adding.rules.mappings.rename_tenants(events))
+        events = self._stated.taken(events, decoded.records, chunk.said_on or chunk.topic)
+        try:
+            adding.parts.append(self._keyed(events, origin, received_at_us))
+        except KeyError:
+            adding.unknown.append((len(adding.parts), events, origin))
+            adding.parts.append(None)
 
     def added_to_tenants(self, parts: Sequence[KeyedEvents]) -> TenantAmounts | None:
         """What these events add to their tenants' totals, at most, as some may be known already; None: as `amounts_by_tenant`."""
@@ -198,7 +217,7 @@ class Pipeline:
             self._names.learn(blocks)
             self._contexts.learn(blocks)
 
-    def _keyed(self, events: EventColumns, partition: int, received_at_us: int) -> KeyedEvents:
+    def _keyed(self, events: EventColumns, origin: Origin, received_at_us: int) -> KeyedEvents:
         names = self._names.resolve(events)
         context = self._contexts.with_cache_hits(self._contexts.resolve(events), events.inference)
         event_ids = encoded(events.event_id)
@@ -206,14 +225,14 @@ class Pipeline:
         return KeyedEvents(
             event_keys=event_keys(events.key_times_us, names.key_hashers, event_ids),
             event_ids=event_ids,
-            origin=np.full(len(events), partition, dtype=np.intp),
+            origin=np.full(len(events), origin, dtype=np.intp),
             context=context,
             tenant_key=names.tenant_key,
             attribution_key=names.attribution_key,
             factor_key=self._contexts.factor_key[context],
             user_key=names.user_key,
             api_key_key=names.api_key_key,
-            flags=_event_flags(events, received_at_us),
+            flags=event_flags(events, received_at_us),
             metered=metered_column(events.energy, len(events)),
             **numbers,
         )
@@ -278,23 +297,3 @@ class Pipeline:
         if unseen:
             self._dimensions.basis(unseen)
             self._basis_seen |= unseen
-
-
-def _event_flags(events: EventColumns, received_at_us: int) -> NDArray[np.int32]:
-    flags = events.flags.copy()
-    for mask, flag in (
-        (events.input_tokens == UNKNOWN, Basis.INPUT_TOKENS_MISSING),
-        (events.output_tokens == UNKNOWN, Basis.OUTPUT_TOKENS_MISSING),
-        (~events.inference, Basis.GATEWAY_CACHE_HIT),
-        (events.failed, Basis.REQUEST_FAILED),
-        (events.ended_at_us > received_at_us + SKEW_US, Basis.CLOCK_SKEW),
-    ):
-        flags[mask] |= flag
-    return flags
-
-
-def _located(item: Refused, chunk: Chunk) -> Refused:
-    """The refused item with the partition of its record: fetched records do not carry their topic and partition."""
-    record = item.record
-    located = RawRecord(chunk.topic, chunk.partition, record.offset, record.value, tuple(record.headers))
-    return replace(item, record=located)

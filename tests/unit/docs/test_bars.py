@@ -18,7 +18,7 @@ def row(name: str, beside: str, ratio: float) -> dict[str, Any]:
     ("name", "beside", "reached", "beyond"),
     [
         ("kafka to postgresql", "Faust agent doing nothing, per event", 14.0, 13.9),
-        ("live at 5,000/s: worker, PostgreSQL and broker", "catching up", 2.0, 2.1),
+        ("live at 5,000/s: worker, PostgreSQL and broker", "catching up, and feeding the backlog", 2.0, 2.1),
         ("live at 500/s: processors used", "a processor", 0.15, 0.16),
         ("alert after its crossing, p99", "limit", 0.9, 1.1),
         ("restating by other settings", "taking them in", 0.5, 0.45),

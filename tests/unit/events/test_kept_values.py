@@ -1,5 +1,7 @@
 """Records of which the values are kept: the same records, one by one and in parts."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -49,3 +51,20 @@ def test_they_are_a_sequence_of_the_same_records(
 def test_others_are_left_as_they_are(odd: KeptRecord) -> None:
     """What is not kept of a record would be lost."""
     assert KeptValues.of([KeptRecord(0, 5, 0, None, b"v"), odd]) is None
+
+
+@given(RECORDS, st.lists(st.integers(0, 30), min_size=1, max_size=3))
+def test_several_one_after_the_other_are_their_records(
+    drawn: list[tuple[int, int, bytes | None, bytes | None]], cuts: list[int]
+) -> None:
+    plain = [KeptRecord(at, ms, 1, key, value) for at, (_, ms, key, value) in enumerate(drawn)]
+    whole = KeptValues.of(plain)
+    assert whole is not None
+    edges = [0, *sorted(cuts), len(plain)]
+    joined = KeptValues.joined([whole[first:end] for first, end in pairwise(edges)])
+    assert joined is not None
+    assert list(joined) == plain
+    another = KeptValues.of([KeptRecord(0, 5, 0, None, b"v")])
+    assert another is not None
+    assert KeptValues.joined([whole, another]) is None
+    assert KeptValues.joined([]) is None
