@@ -24,6 +24,8 @@ class Headroom:
         """What was committed since the last judgement began, by the number of the commit."""
         self._not_added_up = 0
         """The last commit of which that is not known."""
+        self._beside: dict[str, Room] | None = None
+        """What judgements of some tenants have found beside one of all, and later than it; None: none of all is under way."""
 
     @property
     def is_known(self) -> bool:
@@ -43,23 +45,31 @@ class Headroom:
         else:
             self._since[self._commits] = amounts
 
-    def judging(self) -> int:
-        """A judgement begins, which knows all that is committed; returns what `judged` is to be told."""
+    def judging(self, *, of_all_tenants: bool = False) -> int:
+        """A judgement begins, which knows all that is committed; returns what `judged` is to be told. Beside one of all tenants
+        there may be others, one after the other, of those that were touched since it began."""
+        if of_all_tenants:
+            self._beside = {}
         return self._commits
 
     def judged(self, begun: int, rooms: Mapping[str, Room], *, of_all_tenants: bool) -> None:
         """It has ended: all budgets were judged, or those of all tenants that were touched since the one before."""
         if of_all_tenants:
-            self._rooms = dict(rooms)
-        elif self._rooms is not None:
-            self._rooms |= rooms
+            if self._beside is None:
+                return  # something has failed since it began
+            self._rooms, self._beside = {**rooms, **self._beside}, None
+        else:
+            if self._beside is not None:
+                self._beside |= rooms
+            if self._rooms is not None:
+                self._rooms |= rooms
         self._since = {number: amounts for number, amounts in self._since.items() if number > begun}
         if self._not_added_up <= begun:
             self._not_added_up = 0
 
     def forget(self) -> None:
-        """A judgement has failed, or others judge: nothing is known until all budgets are judged again."""
-        self._rooms = None
+        """A judgement has failed, or others judge: nothing is known until all budgets are judged from the beginning."""
+        self._rooms = self._beside = None
         self._since.clear()
 
     def covers(self, amounts: TenantAmounts) -> bool:

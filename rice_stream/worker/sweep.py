@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 from rice_stream.alerting.judge import Judge
@@ -83,13 +84,11 @@ class BudgetSweep:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, next_sweep_s - time.monotonic())):
                     await self._wake.wait()
-            self._wake.clear()
-            touched, self._touched = self._touched, set()
-            touched_at, self._touched_at = self._touched_at, None
+            touched, touched_at = self._take_touched()
             begun_s = time.monotonic()
             is_due = begun_s >= next_sweep_s
             if is_due and await self._has_lease():
-                await self._judge_once(None, touched_at)
+                await self._judge_all(touched_at)
             else:
                 if touched and self._pace.has_budgets:
                     await self._judge_touched(touched, touched_at)
@@ -100,6 +99,30 @@ class BudgetSweep:
                 # A sweep that takes long leaves as much time again to the tenants that commits touch.
                 next_sweep_s = begun_s + max(self._sweep_s, 2 * (time.monotonic() - begun_s))
             await asyncio.sleep(self._interval_s)
+
+    def _take_touched(self) -> tuple[set[int], datetime | None]:
+        self._wake.clear()
+        touched, self._touched = self._touched, set()
+        touched_at, self._touched_at = self._touched_at, None
+        return touched, touched_at
+
+    async def _judge_all(self, committed_at: datetime | None) -> None:
+        """Many budgets take longer than an alert may: tenants that commits touch meanwhile are judged beside it."""
+        judging = asyncio.create_task(self._judge_once(None, committed_at))
+        waking: asyncio.Task[Any] = asyncio.create_task(self._wake.wait())
+        try:
+            while not judging.done():
+                await asyncio.wait([judging, waking], return_when=asyncio.FIRST_COMPLETED)
+                if waking.done() and not judging.done():
+                    touched, touched_at = self._take_touched()
+                    if self._pace.has_budgets:
+                        await self._judge_touched(touched, touched_at)
+                    await asyncio.wait([judging], timeout=self._interval_s)
+                    waking = asyncio.create_task(self._wake.wait())
+            await judging
+        finally:
+            judging.cancel()
+            waking.cancel()
 
     async def _judge_touched(self, touched: set[int], touched_at: datetime | None) -> None:
         """Where what was committed surely reaches no threshold, they wait for others, or for the next sweep."""
@@ -133,7 +156,7 @@ class BudgetSweep:
         self._pace.judged(int(found), of_all_tenants=True)
 
     async def _judge_once(self, tenant_keys: set[int] | None, committed_at: datetime | None) -> None:
-        now, begun = self._now(), self._headroom.judging()
+        now, begun = self._now(), self._headroom.judging(of_all_tenants=tenant_keys is None)
         try:
             with self._metrics.judge_seconds.time():
                 judgement = await asyncio.to_thread(self._judge.judge_all, now, tenant_keys)

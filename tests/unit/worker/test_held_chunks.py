@@ -84,7 +84,7 @@ class Fed:
         return chunk
 
     def _judged(self) -> None:
-        begun = self._headroom.judging()
+        begun = self._headroom.judging(of_all_tenants=True)
         self._headroom.judged(begun, self._judge.judge_all(NOON).rooms, of_all_tenants=True)
 
     def _on_commit(self, result: CommitResult) -> None:

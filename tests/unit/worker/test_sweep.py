@@ -1,6 +1,7 @@
 """The sweep goes on beside a budget that cannot be read, and says so where one looks."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -181,3 +182,39 @@ def test_tenants_are_judged_after_a_commit_only_where_it_may_have_reached_a_thre
 
         asyncio.run(commits())
     assert judge.judged == [None, {1, 2, 3}]
+
+
+class SlowJudge(NotedJudge):
+    """Has judged all budgets only once it has judged some."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self.begun, self.some_judged = threading.Event(), threading.Event()
+
+    def judge_all(self, now: datetime, tenant_keys: Collection[int] | None = None) -> Judgement:
+        if tenant_keys is None:
+            self.begun.set()
+            assert self.some_judged.wait(30)
+        judgement = super().judge_all(now, tenant_keys)
+        if tenant_keys is not None:
+            self.some_judged.set()
+        return judgement
+
+
+def test_a_tenant_that_a_commit_touches_does_not_wait_until_all_budgets_are_judged(sqlite: SqliteDatabases) -> None:
+    """Many budgets take longer than an alert may."""
+    with open_store(sqlite.migrated()) as store:
+        judge = SlowJudge(store.engine)
+        beside_others = Headroom(lambda: datetime.now(UTC), lambda: False)
+        sweep = sweep_of(judge, sweep_lease(store.engine, 1_000), sweep_s=1_000, headroom=beside_others)
+
+        async def commits() -> None:
+            running = asyncio.create_task(sweep.run())
+            await asyncio.to_thread(judge.begun.wait, 30)
+            sweep.touch({7})
+            while len(judge.judged) < 2:
+                await asyncio.sleep(0)
+            running.cancel()
+
+        asyncio.run(commits())
+    assert judge.judged == [{7}, None]
