@@ -29,7 +29,7 @@ from rice_stream.sandbox.stack.stack import LocalStack
 from rice_stream.store.audit import Actor
 from rice_stream.store.retention import drop_records_before
 
-PROMPTS = 1_000_000
+PROMPTS = 500_000
 _RECORD_BYTES, _PEAK_MB, _CLOSE_S_OF_10_MILLION = 60.0, 300.0, 300.0
 _LOOK_S = 0.02
 _UNTIL = datetime(2026, 11, 1, tzinfo=UTC)
@@ -51,13 +51,13 @@ class _Restated(NamedTuple):
 
 
 def run(scale: float = 1.0) -> list[dict[str, object]]:
-    """Of a month of a million prompts."""
+    """Of a month of half a million prompts."""
     return measured(int(PROMPTS * scale))
 
 
 def run_10_million(scale: float = 1.0) -> list[dict[str, object]]:
     """Of one of ten million."""
-    return measured(int(10 * PROMPTS * scale))
+    return measured(int(20 * PROMPTS * scale))
 
 
 def measured(prompts: int) -> list[dict[str, object]]:
@@ -79,7 +79,7 @@ def measured(prompts: int) -> list[dict[str, object]]:
     assert archived.told["records"] == prompts
     from_postgresql, from_archive = restated
     what = f"of a month of {prompts:,} prompts"
-    limit_s = _CLOSE_S_OF_10_MILLION * prompts / (10 * PROMPTS)
+    limit_s = _CLOSE_S_OF_10_MILLION * prompts / (20 * PROMPTS)
     peak_mb = max(each.peak_mb for each in (archived, checked, from_archive))
     return [
         row.as_dict()

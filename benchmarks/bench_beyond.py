@@ -28,8 +28,8 @@ from rice_stream.store.copy_stream import records_stream
 from rice_stream.store.engine import open_engine, reading
 from rice_stream.store.migrate import migrate
 
-EVENTS = 600_000
-RECORDS = 400_000
+EVENTS = 300_000
+RECORDS = 200_000
 _TOPICS = ("tenants-a", "tenants-b")
 _DEADLINE_S = 600.0
 _PARTS = ("worker", "postgres", "broker")

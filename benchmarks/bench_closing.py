@@ -28,7 +28,7 @@ from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.snapshot import snapshot
 from rice_stream.transparency.proof_files import check_proof_file
 
-PROMPTS = 1_000_000
+PROMPTS = 500_000
 _OF_LIMIT = 10_000_000
 _CLOSE_S, _PROOF_MS, _CHECK_MS = 300.0, 50.0, 1_000.0
 _PROOFS = 20
@@ -36,13 +36,13 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def run(scale: float = 1.0) -> list[dict[str, object]]:
-    """Of a month of a million prompts."""
+    """Of a month of half a million prompts."""
     return measured(int(PROMPTS * scale))
 
 
 def run_10_million(scale: float = 1.0) -> list[dict[str, object]]:
     """Of one of ten million."""
-    return measured(int(10 * PROMPTS * scale))
+    return measured(int(20 * PROMPTS * scale))
 
 
 def measured(prompts: int) -> list[dict[str, object]]:

@@ -13,7 +13,7 @@ from tests.support.browsing import PAGE_BYTES_MAX, Chromium, Timings
 from tests.support.console_pages import LEDGER_PAGES
 from tests.support.console_serving import ADMIN, Console, filled
 
-LOADS = 5
+LOADS = 3
 SLOWER = 4.0
 
 

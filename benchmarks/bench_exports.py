@@ -18,19 +18,19 @@ from benchmarks.harness import Row, stack
 from benchmarks.ledger import WHILE_FILLING, fill, tenant_id
 from rice_stream.sandbox.stack.stack import LocalStack
 
-PROMPTS = 1_000_000
+PROMPTS = 500_000
 _ROWS_PER_S, _PEAK_MB = 100_000.0, 200.0
 _LOOK_S = 0.02
 
 
 def run(scale: float = 1.0) -> list[dict[str, object]]:
-    """Of a month of a million prompts, as Parquet and as CSV."""
+    """Of a month of half a million prompts, as Parquet and as CSV."""
     return measured(int(PROMPTS * scale), ("parquet", "csv"))
 
 
 def run_10_million(scale: float = 1.0) -> list[dict[str, object]]:
     """Of one of ten million, as Parquet."""
-    return measured(int(10 * PROMPTS * scale), ("parquet",))
+    return measured(int(20 * PROMPTS * scale), ("parquet",))
 
 
 def measured(prompts: int, formats: tuple[str, ...]) -> list[dict[str, object]]:

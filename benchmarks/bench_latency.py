@@ -31,8 +31,8 @@ _RATE = 5_000
 _TENANTS = 150
 _PREFIXES = ("crossing", "quiet", "busy")
 """Of the names of tenants with a budget."""
-_BACKLOG = 1_000_000
-_APART_S = (0.1, 0.4)
+_BACKLOG = 700_000
+_APART_S = (0.05, 0.25)
 """Between two crossings: not in step with the worker's batches."""
 _MORE_THAN_ANY = 1_000_000
 """Events/s that no generator here reaches: it sends as many as it can."""

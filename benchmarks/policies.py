@@ -10,9 +10,9 @@ from sqlalchemy import Engine, text
 from benchmarks.harness import Row
 from benchmarks.http_load import Question, load
 
-_TURN_S = 5.0
-_TURNS = 4
-_PLANNING_S = 5.0
+_TURN_S = 2.5
+_TURNS = 3
+_PLANNING_S = 2.5
 """Plans are made again once policies are other ones."""
 _TABLES = text("SELECT CAST(CAST(oid AS regclass) AS text) FROM pg_class WHERE relrowsecurity ORDER BY 1")
 
