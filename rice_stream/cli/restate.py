@@ -1,7 +1,6 @@
 """`rice-stream restate`."""
 
 import time
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -60,9 +59,7 @@ def restate(session: Session, /, *, as_json: bool, listed: bool, tenant: str | N
 def _restated(
     session: Session, *, start: str | None, end: str | None, reason: str | None, method: str | None, **asked: Any
 ) -> dict[str, Any]:
-    from rice_stream.ledger.restating import Restating
-    from rice_stream.ledger.truing_up import TruingUp
-    from rice_stream.runtime.restating_orders import Restaters, beside_workers
+    from rice_stream.runtime.restating_orders import Restaters, beside_workers, run_of
 
     if start is None or end is None or reason is None:
         raise UsageError("--from, --to, --reason: a restatement needs all of them; --list shows those that there are")
@@ -77,11 +74,9 @@ def _restated(
         method_name=method,
         reason=reason,
         dry_run=asked["dry_run"],
+        true_up=asked["true_up"],
     )
-    if asked["true_up"]:
-        order = replace(order, basis=f"true-up {order.basis}")
-    make = TruingUp if asked["true_up"] else Restating
-    run = make(engine, restaters.estimator(method), restaters.defaults, order, session.actor)
+    run = run_of(restaters, engine, order, session.actor)
     run.give_way = beside_workers(settings, engine)
     with progress_bar("restating") as progress:
         for records in run.steps():

@@ -85,9 +85,8 @@ class RestatingJob:
         # What it takes to estimate is loaded where somebody has ordered something.
         from rice_stream.ledger.contracts import CONTRACTS
         from rice_stream.ledger.recharging import is_recharging, recharging_again
-        from rice_stream.ledger.restating import Restating
         from rice_stream.runtime.contract_orders import contracts_again
-        from rice_stream.runtime.restating_orders import beside_workers, restaters_of
+        from rice_stream.runtime.restating_orders import beside_workers, restaters_of, run_of
 
         engine = open_store(self._settings)
         try:
@@ -98,9 +97,8 @@ class RestatingJob:
             order = waiting.order
             if order.method_version == CONTRACTS:
                 return _Run(engine, contracts_again(self._settings, engine, waiting, by), give_way)
-            restaters = restaters_of(self._settings, engine, order)
-            estimator = restaters.estimator(order.method_name)
-            return _Run(engine, Restating(engine, estimator, restaters.defaults, order, by, waiting), give_way)
+            restaters = restaters_of(self._settings, engine, order, waiting.started_us)
+            return _Run(engine, run_of(restaters, engine, order, by, state=waiting), give_way)
         except BaseException:
             engine.dispose()
             raise

@@ -1,7 +1,11 @@
 """Orders to restate, with the estimator that they are done by: the same for the command line and for servers."""
 
+from typing import Any
+
 from rice_stream.errors import UsageError
 from rice_stream.ledger.giving_way import GiveWay, GivingWay
+from rice_stream.ledger.restating import Restating
+from rice_stream.ledger.truing_up import TruingUp
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.estimator_digest import estimator_digest
 from rice_stream.meter.requests import TokenDefaults
@@ -15,8 +19,12 @@ from rice_stream.runtime.opening_factors import (
     open_estimator_with_sets,
 )
 from rice_stream.runtime.settings.settings import Settings
+from rice_stream.store.audit import Actor
 from rice_stream.store.engine import Engine
 from rice_stream.store.restatement_store import RestatementOrder
+
+_TRUE_UP = "true-up "
+"""How the basis of an order begins that trues up."""
 
 
 def beside_workers(settings: Settings, engine: Engine) -> GiveWay:
@@ -24,17 +32,32 @@ def beside_workers(settings: Settings, engine: Engine) -> GiveWay:
     return GivingWay(engine, settings.restatement_share).rest
 
 
-def restaters_of(settings: Settings, engine: Engine, order: RestatementOrder) -> "Restaters":
-    """Those that an order was made with: by the tables of now, or by the version of them that it names.
+def is_true_up(order: RestatementOrder) -> bool:
+    """Whether an order is to true up what rests on provisional intensities, and nothing else."""
+    return order.basis.startswith(_TRUE_UP)
+
+
+def run_of(restaters: "Restaters", engine: Engine, order: RestatementOrder, by: Actor, **more: Any) -> Restating:
+    """What does an order; `more`: as `Restating` takes it."""
+    make = TruingUp if is_true_up(order) else Restating
+    return make(engine, restaters.estimator(order.method_name), restaters.defaults, order, by, **more)
+
+
+def restaters_of(
+    settings: Settings, engine: Engine, order: RestatementOrder, ordered_at_us: int | None = None
+) -> "Restaters":
+    """Those that an order was made with: by the tables of now, or by the version of them that it names. `ordered_at_us`: when;
+    what is trued up, is by the sets that held then.
 
     UsageError: neither gives what it was made with.
     """
-    now = Restaters(settings, engine)
-    if now.basis(order.method_name, order.to_us) == order.basis:
+    wanted = order.basis.removeprefix(_TRUE_UP)
+    now = Restaters(settings, engine, latest_at_us=ordered_at_us if is_true_up(order) else None)
+    if now.basis(order.method_name, order.to_us) == wanted:
         return now
     named = Restaters(settings, engine, order.factor_version)
     try:
-        is_same = named.basis(order.method_name, order.to_us) == order.basis
+        is_same = named.basis(order.method_name, order.to_us) == wanted
     except UsageError:
         is_same = False  # nothing is kept of that version: it was never asked for
     if not is_same:
@@ -87,8 +110,10 @@ class Restaters:
         method_name: str | None,
         reason: str,
         dry_run: bool,
+        true_up: bool = False,
     ) -> RestatementOrder:
         """The order of a stretch of time, whose dates are days of UTC; the tables that it rests on are kept unless it is a dry run.
+        `true_up`: of what rests on provisional intensities alone; that goes with `latest_at_us` or `factors`.
 
         UsageError: its start is not before its end, nothing is kept of the version of the tables, or totals would add up carbon by
         intensities of both scopes.
@@ -107,7 +132,7 @@ class Restaters:
             versions["method"],
             versions["factors"],
             reason,
-            basis=self.basis(method_name, to_us),
+            basis=(_TRUE_UP if true_up else "") + self.basis(method_name, to_us),
             method_name=method_name,
             dry_run=dry_run,
         )

@@ -17,6 +17,7 @@ from rice_stream.api.product import Product
 from rice_stream.api.record_writing import MAY_NOT, ledger_of
 from rice_stream.api.routing import check_every_tenant, needs
 from rice_stream.api.writes.idempotency import KEY_PROBLEMS, KEYED, once
+from rice_stream.instants import epoch_us
 from rice_stream.reports.moments import moment
 from rice_stream.reports.restatements import named_restatement
 from rice_stream.store.audit import Actor
@@ -40,6 +41,7 @@ class RestatementBody(Body):
     )
     reason: str = Field(min_length=1, max_length=1_000, description="Kept with the corrections for good")
     dry_run: bool = Field(default=False, description="Only say what would come of it")
+    true_up: bool = Field(default=False, description="Only what rests on provisional carbon intensities, by final ones")
 
 
 _EXAMPLE = {
@@ -88,10 +90,17 @@ def answer_order(product: Product, caller: Caller, body: RestatementBody, by: Ac
     if scope.teams:
         raise ProblemError(HTTPStatus.FORBIDDEN, "a restatement is of whole tenants: this needs a token for all teams")
     with ledger_of(product.settings, "rice-stream restate") as engine:
-        restaters = Restaters(product.settings, engine, body.factors)
+        latest_at_us = epoch_us(product.now()) if body.true_up else None
+        restaters = Restaters(product.settings, engine, body.factors, latest_at_us=latest_at_us)
         start, end = moment("--from", body.from_), moment("--to", body.to)
         order = restaters.order(
-            start, end, tenant_id=body.tenant, method_name=body.method, reason=body.reason, dry_run=body.dry_run
+            start,
+            end,
+            tenant_id=body.tenant,
+            method_name=body.method,
+            reason=body.reason,
+            dry_run=body.dry_run,
+            true_up=body.true_up,
         )
         state, _ = order_restatement(engine, order, by, by_server=True)
         threshold_percent = product.settings.restatement_threshold_percent

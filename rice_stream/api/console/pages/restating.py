@@ -26,6 +26,7 @@ class RestatementForm(PageForm):
     from_: str = Field(alias="from", max_length=40)
     to: str = Field(max_length=40)
     method: Annotated[Literal["rice-calibrated", "rice-paper"] | None, Blank] = None
+    true_up: Annotated[Literal["yes"] | None, Blank] = None
     factors: Annotated[Annotated[str, Field(max_length=200)] | None, Blank] = None
     reason: str = Field(max_length=1_000)
     post: Literal["yes"] | None = None
@@ -34,8 +35,9 @@ class RestatementForm(PageForm):
         """As the API takes it. ProblemError 400: there is no reason."""
         if not self.reason.strip():
             raise ProblemError(HTTPStatus.BAD_REQUEST, "reason: say why, in words that an auditor understands")
-        said = self.model_dump(by_alias=True, exclude={"post"})
-        return RestatementBody.model_validate({**said, "dry_run": self.post is None})
+        said = self.model_dump(by_alias=True, exclude={"post", "true_up"})
+        how = {"dry_run": self.post is None, "true_up": self.true_up is not None}
+        return RestatementBody.model_validate({**said, **how})
 
 
 def install(app: FastAPI, dashboard: Dashboard) -> None:

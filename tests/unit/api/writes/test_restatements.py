@@ -1,11 +1,16 @@
 """Restating over HTTP: who orders it, what is answered, and that a server does it as the command line would."""
 
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import pytest
 
 from rice_stream.runtime.restating_chores import RestatingJob
 from rice_stream.store.engine import open_engine
 from tests.support.api_running import Api
 from tests.support.cli_running import Shell
+from tests.support.factor_files import SWEDEN, file_of, rci_row
 
 ORDER = {"from": "2020-01-01", "to": "2100-01-01", "tenant": "acme", "reason": "another method"}
 BY_PAPER = {**ORDER, "method": "rice-paper"}
@@ -110,10 +115,38 @@ def test_a_form_of_the_page_orders_the_same(api: Api, ledger: Shell) -> None:
     assert b"Estimate again" not in api.get("/periods?year=2026", "reader").body
     assert api.fill_in("/periods/restatements", [*fields, ("reason", " ")]).status == 400
     assert api.fill_in("/periods/restatements", [*fields, ("reason", "r"), ("factors", "no-such")]).status == 400
+    assert api.fill_in("/periods/restatements", [*fields, ("reason", "r"), ("true_up", "no")]).status == 422
+    assert api.fill_in("/periods/restatements", [*fields, ("reason", "r"), ("true_up", "yes")]).status == 303
     assert api.fill_in("/periods/restatements", [*fields, ("reason", "r"), ("factors", "")]).status == 303
     assert api.fill_in("/periods/restatements", [*fields, ("reason", "r"), ("post", "yes")]).status == 303
-    work(api)
-    work(api)
-    done, dry = api.get("/v1/restatements").document["rows"]
+    for _ in range(3):
+        work(api)
+    done, dry, trued_up = api.get("/v1/restatements").document["rows"]
+    assert (trued_up["dry_run"], trued_up["entries"]) == (True, 0)
     assert (dry["dry_run"], done["dry_run"], own(dry) == own(done)) == (True, False, True)
+    assert ledger.json("verify")["ok"]
+
+
+def test_what_rests_on_provisional_intensities_is_trued_up(api: Api, ledger: Shell) -> None:
+    """That alone, by the sets of when it was ordered; the same again posts nothing."""
+    earlier, ended, later = ((datetime.now(UTC) - timedelta(seconds=ago)).isoformat() for ago in (40, 30, 20))
+    event = {"event_id": "fed", "tenant_id": "acme", "ended_at": ended, "request_model": "gpt-4o"}
+    file = ledger.directory / "fed.jsonl"
+    editions: list[dict[str, Any]] = [{"value": 100, "status": "estimated"}, {"value": 50}]
+    for number, changes in enumerate(editions):
+        grid = ledger.directory / f"{number}.yaml"
+        grid.write_text(json.dumps(file_of(rci_row(**changes))))
+        if number:
+            body = {**event, "input_tokens": 900, "output_tokens": 90, "inference_region": SWEDEN, "provider": "azure"}
+            file.write_text(json.dumps(body))
+            ledger.json("ingest", str(file))
+        ledger.json("factors", "add", str(grid), f"--effective-from={(earlier, later)[number]}")
+    order = {**ORDER, "true_up": True}
+    path = f"/v1/restatements/{api.send('POST', '/v1/restatements', order).document['restatement_id']}"
+    work(api)
+    done = api.get(path).document
+    assert (done["state"], done["records"], done["entries"]) == ("done", 3, 2)
+    assert list(done["by_cause"]) == ["true_up"]
+    assert done["after_gco2e"] - done["before_gco2e"] == pytest.approx(done["by_cause"]["true_up"])
+    assert api.send("POST", "/v1/restatements", order).document["restatement_id"] == done["restatement_id"]
     assert ledger.json("verify")["ok"]
