@@ -166,13 +166,14 @@ def answer_proof(document: dict[str, Any], out: Path | None, proven: str, *, as_
 def verify(session: Session, /, published: Path | None, *, as_json: bool) -> None:
     """Look at every entry, every checkpoint and every closed month: is anything changed, missing, or not what was signed?
 
-    Exit code 1: it is. The trees of closed months are made again from records and entries, and their totals are recounted. What
-    figures rest on besides is held against its digest, corrections, rules and decisions against the trail.
+    Exit code 1: it is. The trees of closed months are made again from records and entries, and their totals are recounted; keys of
+    all records are made again. What figures rest on is held against its digest, corrections and decisions against the trail.
 
     Example: rice-stream audit verify --checkpoint checkpoints.txt
     """
     from rice_stream.proof.audit_verification import verify_trail
     from rice_stream.proof.grounds_verification import verify_grounds
+    from rice_stream.proof.identity_verification import verify_identities
     from rice_stream.proof.period_verification import verify_months
     from rice_stream.runtime.opening import open_store
 
@@ -182,6 +183,8 @@ def verify(session: Session, /, published: Path | None, *, as_json: bool) -> Non
         found = verify_trail(engine, notes)
     with STDERR.status("Making the trees of closed months again"):
         verify_months(engine, found)
+    with STDERR.status("Making the keys of records again"):
+        verify_identities(engine, found)
     with STDERR.status("Looking at what figures rest on, and at why they were corrected"):
         verify_grounds(engine, found)
     document = found.as_json()
