@@ -41,8 +41,8 @@ class KeptValues(OnDemand[Any]):
     ) -> None:
         """`offsets` and `timestamps` (milliseconds) have shape (n,); `keys` None: none has one."""
         self.values = values
-        self._offsets = offsets
-        self._timestamps = timestamps
+        self.offsets = offsets
+        self.timestamps = timestamps
         self._timestamp_type = timestamp_type
         self._keys = keys
 
@@ -72,8 +72,8 @@ class KeptValues(OnDemand[Any]):
         keys = [each._keys or [None] * len(each) for each in several] if any(each._keys for each in several) else None
         return cls(
             list(chain.from_iterable(each.values for each in several)),
-            np.concatenate([each._offsets for each in several]),
-            np.concatenate([each._timestamps for each in several]),
+            np.concatenate([each.offsets for each in several]),
+            np.concatenate([each.timestamps for each in several]),
             several[0]._timestamp_type,
             None if keys is None else list(chain.from_iterable(keys)),
         )
@@ -84,22 +84,22 @@ class KeptValues(OnDemand[Any]):
     def item(self, at: int) -> KeptRecord:
         """One record."""
         key = None if self._keys is None else self._keys[at]
-        offset, timestamp = int(self._offsets[at]), int(self._timestamps[at])
+        offset, timestamp = int(self.offsets[at]), int(self.timestamps[at])
         return KeptRecord(offset, timestamp, self._timestamp_type, key, self.values[at])
 
     def part(self, rows: slice) -> "KeptValues":
         """Those of a slice."""
         return KeptValues(
             self.values[rows],
-            self._offsets[rows],
-            self._timestamps[rows],
+            self.offsets[rows],
+            self.timestamps[rows],
             self._timestamp_type,
             None if self._keys is None else self._keys[rows],
         )
 
     def __iter__(self) -> Iterator[KeptRecord]:
         keys: Iterable[bytes | None] = repeat(None) if self._keys is None else self._keys
-        columns = (self._offsets.tolist(), self._timestamps.tolist(), repeat(self._timestamp_type), keys, self.values)
+        columns = (self.offsets.tolist(), self.timestamps.tolist(), repeat(self._timestamp_type), keys, self.values)
         return map(KeptRecord, *columns)
 
     @property
@@ -107,6 +107,43 @@ class KeptValues(OnDemand[Any]):
         """What they take in memory, about."""
         keys = 0 if self._keys is None else sum(map(len, filter(None, self._keys)))
         return OVERHEAD_BYTES * len(self) + sum(map(len, filter(None, self.values))) + keys
+
+
+class PlaceOfRecord(NamedTuple):
+    """What is left of a record whose value was let go."""
+
+    offset: int
+    timestamp: int | None
+    """In milliseconds."""
+
+
+class LetGoRecords(OnDemand[Any]):
+    """n records of a partition that were read and whose keys and values were let go: where each lies, and when it came."""
+
+    def __init__(self, offsets: Ints, timestamps: Sequence[int | None] | Ints) -> None:
+        """Both have shape (n,)."""
+        self._offsets = offsets
+        self._timestamps = timestamps
+
+    @classmethod
+    def of(cls, records: Sequence[Any]) -> "LetGoRecords":
+        """Of these records."""
+        if isinstance(records, KeptValues):
+            return cls(records.offsets, records.timestamps)
+        offsets = np.fromiter(map(_OFFSET, records), dtype=np.int64, count=len(records))
+        return cls(offsets, list(map(_TIMESTAMP, records)))
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    def item(self, at: int) -> PlaceOfRecord:
+        """One record."""
+        timestamp = self._timestamps[at]
+        return PlaceOfRecord(int(self._offsets[at]), None if timestamp is None else int(timestamp))
+
+    def part(self, rows: slice) -> "LetGoRecords":
+        """Those of a slice."""
+        return LetGoRecords(self._offsets[rows], self._timestamps[rows])
 
 
 def values_of(records: Sequence[Any]) -> Iterable[Any]:

@@ -16,6 +16,7 @@ import numpy as np
 from rice_stream.events.columns import as_untimed
 from rice_stream.events.decoding import DecodedBlock, decode_blocks
 from rice_stream.events.formats.reading.options import FormatOptions
+from rice_stream.events.kept_values import LetGoRecords
 from rice_stream.events.records import Decoded, RawRecord, Refused, SourcePartition
 from rice_stream.events.refused_items import RecordTally, tally_records
 from rice_stream.store.batch import PartitionProgress
@@ -58,6 +59,11 @@ class Chunk:
     def place(self) -> Place:
         """The partition."""
         return self.topic, self.partition
+
+    @property
+    def is_let_go(self) -> bool:
+        """Whether its records were read, and their bytes are here no longer."""
+        return isinstance(self.records, LetGoRecords)
 
 
 class BlockPart(NamedTuple):

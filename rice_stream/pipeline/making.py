@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -46,6 +46,20 @@ class BatchInMaking:
             self.counted[chunk.place].add(count, 0, RecordTally(count, 0), 0)
         numbers = [self.number(chunk.place) for chunk, _ in chunks]
         return np.repeat(np.array(numbers, dtype=np.intp), [count for _, count in chunks])
+
+    def copy(self) -> "BatchInMaking":
+        """Another one of the same, to which more can be added: what fails then leaves this one as it is."""
+        counted = {place: replace(each) for place, each in self.counted.items()}
+        return BatchInMaking(
+            self.rules,
+            list(self.parts),
+            list(self.refused),
+            Counter(self.ignored),
+            defaultdict(Counted, counted),
+            dict(self.numbers),
+            list(self.taken),
+            list(self.left),
+        )
 
     @property
     def items(self) -> int:

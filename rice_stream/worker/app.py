@@ -233,7 +233,10 @@ class Worker:
         records: Any = event.message.value  # the transport's messages carry a chunk of records
         self._last_arrival_s = time.monotonic()
         chunk = Chunk(event.message.topic, event.message.partition, records)
-        await self._intake.put(fetched_chunk(chunk, event.ack))
+        # Faust keeps messages until they are acknowledged; the bytes of their records may go earlier.
+        event.value = event.message.value = None
+        consumer: Any = self._app.consumer  # ours, from the transport
+        await self._intake.put(fetched_chunk(chunk, event.ack, partial(consumer.is_void, event.message)))
         self._telemetry.metrics.intake_bytes.set(self._intake.size_bytes)
 
     def _set_aside(self, place: Place, seconds: float) -> None:

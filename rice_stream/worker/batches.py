@@ -8,17 +8,14 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
 
 from rice_stream.pipeline.chunks import Chunk, Place
 from rice_stream.pipeline.culprits import is_culprits
 from rice_stream.pipeline.pipeline import Pipeline, Prepared
 from rice_stream.runtime.tracing import NO_SPAN, TraceSpan
 from rice_stream.store.batch import Batch, CommitResult
-from rice_stream.store.engine import StoreUnavailableError
 from rice_stream.store.failures import NotStorableError
 from rice_stream.store.identity_rules import RulesChangedError
 from rice_stream.worker.batch_spans import BatchSpans, ended, say_outcome
@@ -28,16 +25,15 @@ from rice_stream.worker.held_chunks import BatchTimes, HeldChunks
 from rice_stream.worker.intake import FetchedChunk, Intake
 from rice_stream.worker.isolation import Isolation
 from rice_stream.worker.partition_guard import PartitionGuard, Pause
+from rice_stream.worker.reading_again import BytesLetGoError, ReadingAgain, check_at_hand, not_stored
 from rice_stream.worker.repeated_ids import RecentIds
+from rice_stream.worker.store_retry import StoreRetry
 from rice_stream.worker.storing_batches import StoringBatches
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 _OTHERS_FIRST_S = 0.002
 """A backlog's next batch begins before what is left to do after a transaction."""
-_BACKOFF_FIRST_S = 0.1
-_BACKOFF_MAX_S = 5.0
 
 
 @dataclass(slots=True)
@@ -85,8 +81,8 @@ class BatchLoop:
         self._prepare_thread = ThreadPoolExecutor(1, "rice-prepare")
         self._commit_thread = ThreadPoolExecutor(1, "rice-commit")
         self._recent_ids = RecentIds()
-        self._failing: set[ThreadPoolExecutor] = set()
-        """Whose last try failed: preparing may succeed (all names are known) while committing does not."""
+        self._retry = StoreRetry(telemetry, times.store_retry_s)
+        self._again = ReadingAgain(set_aside, intake)
 
     async def run(self) -> None:
         """Until the intake is closed.
@@ -99,42 +95,58 @@ class BatchLoop:
         try:
             while fetched := left or await self._held.following():
                 self._heartbeat.waiting()
+                are_left = bool(left)
                 fetched = self._without_waiting(fetched)
-                if not fetched:
+                try:
+                    left = await self._go_on(storing, fetched, are_left=are_left) if fetched else []
+                except BytesLetGoError as error:
                     left = []
-                    continue
-                if storing.is_idle and not left and await self._held.keeps(fetched, self._prepare_thread):
-                    continue
-                span = self._spans.begin(fetched)
-                work, left = await self._work(fetched, span)
-                await storing.until_committed()
-                if work.batch is not None and (pauses := self._guard.judge(work.batch)):
-                    # What is acknowledged of a partition that is set aside is not read again.
-                    await storing.until_done()
-                    self._pause(pauses)
-                    span.end("PartitionPaused")
-                    left = self._without_waiting(fetched)
-                    continue
-                del fetched
-                self._show_partitions(work.batch)
-                storing.begin(partial(self._store, work, still_waiting=bool(left)))
-                del work, span  # the raw records are large
-                # Small batches are the sign of no backlog: then latency counts, and there is nothing to overlap with.
-                if not len(self._intake) and not left:
-                    await storing.until_done()
-            await storing.until_done()
+                    self._again.begin([*error.fetched, *await not_stored(storing), *fetched])
+                del fetched  # the raw records are large
+            for one in await not_stored(storing):
+                log.warning("what was fetched of %s/%d is left to be read again, by the next worker", *one.chunk.place)
         finally:
             await storing.end()
             self._prepare_thread.shutdown()
             self._commit_thread.shutdown()
 
+    async def _go_on(
+        self, storing: StoringBatches, fetched: list[FetchedChunk], *, are_left: bool
+    ) -> list[FetchedChunk]:
+        """Begin to store a batch of the chunks, or let them wait; returns what has to go before anything else.
+
+        BytesLetGoError: they have to be read again.
+        """
+        if not are_left:
+            if storing.is_idle and await self._held.keeps(fetched, self._prepare_thread):
+                return []
+            if not self._again.needs(fetched) and await self._held.grows(fetched, self._prepare_thread):
+                return []
+        span = self._spans.begin(fetched)
+        work, left = await self._work(fetched, span)
+        await storing.until_committed()
+        if work.batch is not None and (pauses := self._guard.judge(work.batch)):
+            # What is acknowledged of a partition that is set aside is not read again.
+            await storing.until_done()
+            self._pause(pauses)
+            span.end("PartitionPaused")
+            return self._without_waiting(fetched)
+        self._show_partitions(work.batch)
+        storing.begin(partial(self._store, work, still_waiting=bool(left)))
+        del work, fetched
+        # Small batches are the sign of no backlog: then latency counts, and there is nothing to overlap with.
+        if not len(self._intake) and not left:
+            await storing.until_done()
+        return left
+
     def _without_waiting(self, fetched: list[FetchedChunk]) -> list[FetchedChunk]:
-        """Without the chunks of partitions that are to wait: these are set aside, and read again."""
+        """Without the chunks of partitions that are to wait: these are set aside, and read again. Nor those that are void."""
         kept = []
         for one in fetched:
             wait_s = self._guard.waits_s(one.chunk.place)
-            if wait_s:
-                self._set_aside(one.chunk.place, wait_s)
+            if wait_s or self._again.is_void(one):
+                if wait_s:
+                    self._set_aside(one.chunk.place, wait_s)
                 self._intake.give_back(one)
             else:
                 kept.append(one)
@@ -165,7 +177,7 @@ class BatchLoop:
         try:
             prepared = await self._prepare(span, chunks)
         except Exception as error:
-            if is_culprits(error):
+            if is_culprits(error) and not isinstance(error, BytesLetGoError):
                 return _Work(None, chunks, fetched, error, span), []
             span.end(type(error).__name__)
             raise
@@ -175,15 +187,15 @@ class BatchLoop:
 
     async def _prepare(self, span: TraceSpan, chunks: Sequence[Chunk]) -> Prepared:
         with span.step("rice.prepare"):
-            return await self._with_retry(self._prepare_thread, partial(self._prepare_some, chunks))
+            return await self._retry.run(self._prepare_thread, partial(self._prepare_some, chunks))
 
     def _prepare_some(self, chunks: Sequence[Chunk]) -> Prepared:
         with self._metrics.prepare_seconds.time():
             try:
                 return self._held.prepare(chunks)
             except Exception as error:
-                if is_culprits(error):
-                    self._pipeline.forget()
+                if is_culprits(error) and not isinstance(error, BytesLetGoError):
+                    self._held.forget()
                 raise
 
     async def _store(self, work: "_Work", committed: asyncio.Future[None], *, still_waiting: bool) -> None:
@@ -199,7 +211,10 @@ class BatchLoop:
                     )
                 except NotStorableError as refusal:
                     error = refusal
+                except BytesLetGoError as lost:
+                    raise BytesLetGoError(work.fetched) from lost
             if error is not None:
+                check_at_hand(work.chunks, work.fetched)
                 one = partial(self._prepare, work.span), partial(self._commit_part, work.span)
                 await Isolation(*one, self._pipeline.formats).store(work.chunks, error)
             with work.span.step("rice.acknowledge"):
@@ -226,6 +241,7 @@ class BatchLoop:
             result = await self._commit(span, batch, still_waiting=still_waiting, committed=committed)
         except RulesChangedError as change:
             log.warning("a batch is prepared again: %s", change)
+            check_at_hand(chunks)
             left = list(chunks)
             while left:
                 prepared = await self._prepare(span, left)
@@ -249,7 +265,7 @@ class BatchLoop:
         committed: asyncio.Future[None] | None = None,
     ) -> CommitResult:
         with span.step("rice.commit") as step:
-            result = await self._with_retry(self._commit_thread, partial(self._transaction, batch))
+            result = await self._retry.run(self._commit_thread, partial(self._transaction, batch))
             say_outcome(step, result)
         still_waiting = still_waiting or len(self._intake) > 0
         if committed is not None and still_waiting:
@@ -265,30 +281,3 @@ class BatchLoop:
     def _transaction(self, batch: Batch) -> CommitResult:
         with self._metrics.commit_seconds.time():
             return self._pipeline.commit(batch)
-
-    async def _with_retry(self, thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-        """Run `work` in its thread; try again for a bounded time while the store is away. Fetching pauses meanwhile:
-        the intake fills up and takes no more."""
-        loop = asyncio.get_running_loop()
-        deadline = time.monotonic() + self._times.store_retry_s
-        pause_s = _BACKOFF_FIRST_S
-        while True:
-            try:
-                result = await loop.run_in_executor(thread, copy_context().run, work)
-            except StoreUnavailableError as error:
-                self._failing.add(thread)
-                self._heartbeat.set_problem("store", str(error))
-                if time.monotonic() + pause_s > deadline:
-                    raise StoreUnavailableError(
-                        f"{error}. It stayed away for {self._times.store_retry_s:g} s (RICE_STORE_RETRY_S), so the worker"
-                        " stops; nothing was acknowledged that is not stored"
-                    ) from error
-                self._metrics.store_retries.inc()
-                log.warning("store failed, trying again in %.1f s: %s", pause_s, error)
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, _BACKOFF_MAX_S)
-            else:
-                self._failing.discard(thread)
-                if not self._failing:
-                    self._heartbeat.set_problem("store", None)
-                return result

@@ -180,12 +180,15 @@ class ChunkConsumer(driver.Consumer):
         message.handed_out = handed_out
         return message
 
+    def is_void(self, message: Message) -> bool:
+        """Whether an ack of the chunk would be ignored: its records are read again, by whoever has the partition."""
+        return self._handed_out.get(message.tp) is not cast(ChunkMessage, message).handed_out
+
     def ack(self, message: Message) -> bool:
         """Mark a chunk as stored. One from before a rebalance or a seek is ignored: it is read again, and counted once."""
         message.acked = True
         self._unacked_messages.discard(message)
-        handed_out = cast(ChunkMessage, message).handed_out
-        if self._handed_out.get(message.tp) is not handed_out or not handed_out.ack(message.offset):
+        if self.is_void(message) or not cast(ChunkMessage, message).handed_out.ack(message.offset):
             return False
         # Faust looks for commits only at partitions that are listed here.
         self._acked[message.tp].append(message.offset)

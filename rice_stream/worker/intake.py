@@ -4,8 +4,8 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
@@ -13,9 +13,11 @@ from rice_stream.events.kept_values import KeptValues
 from rice_stream.pipeline.chunks import Chunk
 
 BATCH_BYTES_MAX = 17 * 1024 * 1024
-"""Most bytes of records that a batch takes, and that wait for it; a larger chunk is taken by itself."""
+"""Most bytes of records that a batch takes at once, and that wait for it; a larger chunk is taken by itself."""
 RECORD_BYTES = 200
 """What a record takes in memory besides its key, value and headers, about."""
+LET_GO_BYTES = 16
+"""What a record takes whose key and value were let go, about."""
 TOGETHER_S = 0.02
 """Within this the chunks of one fetch arrive."""
 _VALUE, _KEY, _HEADERS = attrgetter("value"), attrgetter("key"), attrgetter("headers")
@@ -34,6 +36,10 @@ def sized(records: Iterable[Any]) -> SizedRecords:
     return found
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class FetchedChunk:
     """A chunk and what has to be called once it is stored."""
@@ -43,11 +49,13 @@ class FetchedChunk:
     size_bytes: int = 0
     arrived_ns: int | None = None
     """When it was handed over, in epoch nanoseconds."""
+    is_void: Callable[[], bool] = _never
+    """Whether its records are read again, so that this one must not be stored before they are."""
 
 
-def fetched_chunk(chunk: Chunk, acknowledge: Any) -> FetchedChunk:
+def fetched_chunk(chunk: Chunk, acknowledge: Any, is_void: Callable[[], bool] = _never) -> FetchedChunk:
     """With the bytes that its records take; it arrives now."""
-    return FetchedChunk(chunk, acknowledge, bytes_of(chunk.records), time.time_ns())
+    return FetchedChunk(chunk, acknowledge, bytes_of(chunk.records), time.time_ns(), is_void)
 
 
 def bytes_of(records: Sequence[Any]) -> int:
@@ -69,7 +77,8 @@ class Intake:
     def __init__(self, *, events_max: int, bytes_max: int = BATCH_BYTES_MAX) -> None:
         self.events_max = events_max
         """Most records that a batch takes, and most events."""
-        self._bytes_max = bytes_max
+        self.bytes_max = bytes_max
+        """Most bytes of records that are taken at once, and that wait."""
         self._waiting: deque[FetchedChunk] = deque()
         self._records = 0
         self._bytes = 0
@@ -89,7 +98,7 @@ class Intake:
         return self._bytes + self._taken_bytes
 
     def _is_full(self) -> bool:
-        return self._records >= self.events_max or self._bytes >= self._bytes_max
+        return self._records >= self.events_max or self._bytes >= self.bytes_max
 
     async def put(self, fetched: FetchedChunk) -> None:
         """Add a chunk; waits while more than a batch is waiting already. Once closed, chunks are left un-acked: they will
@@ -146,8 +155,23 @@ class Intake:
     def _has_room(self, following: FetchedChunk, records: int, size_bytes: int) -> bool:
         return (
             records + len(following.chunk.records) <= self.events_max
-            and size_bytes + following.size_bytes <= self._bytes_max
+            and size_bytes + following.size_bytes <= self.bytes_max
         )
+
+    @property
+    def has_more(self) -> bool:
+        """Whether any waits, and more may come."""
+        return self._records > 0 and not self._closed
+
+    def is_large(self, fetched: FetchedChunk) -> bool:
+        """Whether a batch of such records is full by their bytes before it is by their number."""
+        return fetched.size_bytes * self.events_max >= self.bytes_max * len(fetched.chunk.records)
+
+    def without_bytes(self, fetched: FetchedChunk, chunk: Chunk) -> FetchedChunk:
+        """A chunk that was taken, as `chunk`, of which the bytes were let go."""
+        size_bytes = LET_GO_BYTES * len(chunk.records)
+        self._taken_bytes += size_bytes - fetched.size_bytes
+        return replace(fetched, chunk=chunk, size_bytes=size_bytes)
 
     def give_back(self, fetched: FetchedChunk) -> None:
         """A chunk that was taken is stored, or will be read again: its records are in memory no longer."""

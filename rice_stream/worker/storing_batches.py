@@ -29,15 +29,20 @@ class StoringBatches:
             await asyncio.wait([self._whole[-1], self._committed], return_when=asyncio.FIRST_COMPLETED)
             self._committed = None
         while self._whole and (len(self._whole) > 1 or self._whole[0].done()):
-            await self._whole[0]
-            del self._whole[0]
+            await self._first()
 
     async def until_done(self) -> None:
         """Until all of them are stored and acknowledged. Raises what storing one of them does."""
         self._committed = None
         while self._whole:
+            await self._first()
+
+    async def _first(self) -> None:
+        try:
             await self._whole[0]
-            del self._whole[0]
+        finally:
+            if self._whole[0].done():
+                del self._whole[0]
 
     async def end(self) -> None:
         """Until nothing runs any more, however it ends."""

@@ -17,7 +17,7 @@ from rice_stream.worker.batches import BatchLoop
 from rice_stream.worker.headroom import Headroom
 from rice_stream.worker.health import Heartbeat, Telemetry
 from rice_stream.worker.held_chunks import BatchTimes
-from rice_stream.worker.intake import Intake, fetched_chunk
+from rice_stream.worker.intake import BATCH_BYTES_MAX, Intake, fetched_chunk
 from rice_stream.worker.metrics import Metrics
 from rice_stream.worker.partition_guard import PartitionGuard
 from tests.simulation.broker import Broker
@@ -68,7 +68,7 @@ class Worker:
             on_assigned=self._on_assigned,
         )
         self.thread = cast(BrokerThread, self.consumer._thread)
-        self._intake = Intake(events_max=sizes.batch_events_max)
+        self._intake = Intake(events_max=sizes.batch_events_max, bytes_max=sizes.batch_bytes_max)
         self._store = store
         self._pipeline = store.pipeline(faults)
         self._batches = BatchLoop(
@@ -119,7 +119,8 @@ class Worker:
                 self._queue_changed.notify_all()
             records: Any = message.value
             chunk = Chunk(message.topic, message.partition, records)
-            await self._intake.put(fetched_chunk(chunk, partial(self.consumer.ack, message)))
+            is_void = partial(self.consumer.is_void, message)
+            await self._intake.put(fetched_chunk(chunk, partial(self.consumer.ack, message), is_void))
 
     async def _run_batches(self) -> None:
         try:
@@ -239,6 +240,8 @@ class Sizes:
         """Of so many records, more than three in ten refused ones make their partition wait."""
         self.any_order = random.random() < 0.3
         """Whether chunks overtake each other on their way, so that acks come out of order."""
+        self.batch_bytes_max = random.choice([BATCH_BYTES_MAX, 500, 2_000])
+        """Where it is little, batches of a backlog grow beyond it, and the bytes of their records are let go."""
 
 
 class _Fetcher:

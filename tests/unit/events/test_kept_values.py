@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rice_stream.events.kept_values import KeptRecord, KeptValues
+from rice_stream.events.kept_values import KeptRecord, KeptValues, LetGoRecords
 
 RECORDS = st.lists(
     st.tuples(
@@ -68,3 +68,14 @@ def test_several_one_after_the_other_are_their_records(
     assert another is not None
     assert KeptValues.joined([whole, another]) is None
     assert KeptValues.joined([]) is None
+
+
+def test_of_records_that_were_let_go_their_places_and_times_are_known_and_nothing_else() -> None:
+    records = [KeptRecord(7, 1_000, 0, b"k", b"v"), KeptRecord(9, 1_001, 0, None, None)]
+    kept = KeptValues.of(records)
+    assert kept is not None
+    for source in (records, kept):
+        found = LetGoRecords.of(source)
+        assert [tuple(each) for each in found] == [(7, 1_000), (9, 1_001)]
+        assert [tuple(each) for each in found[1:]] == [(9, 1_001)]
+        assert not hasattr(found[0], "value"), "whoever asks for it fails, and finds no empty record"
