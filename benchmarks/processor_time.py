@@ -37,6 +37,9 @@ class Used(NamedTuple):
         return Used(self.processor_s + other.processor_s, self.wake_ups + other.wake_ups)
 
 
+AUTOVACUUM = "postgres: autovacuum worker"
+"""What PostgreSQL spends on looking at rows once more, once a minute: perhaps at those of a stretch before. What one that has
+ended took is not known."""
 Usage = dict[str, Used]
 """By process and part of it, `worker: prepare`."""
 
@@ -65,6 +68,11 @@ def between(before: Usage, after: Usage) -> Usage:
 def running(usage: Usage) -> Usage:
     """Without what only a broker that has just started needs."""
     return {part: used_ for part, used_ in usage.items() if part != COMPILERS}
+
+
+def of_events(usage: Usage) -> Usage:
+    """The same without what is not of the events of this stretch."""
+    return {part: used_ for part, used_ in running(usage).items() if part != AUTOVACUUM}
 
 
 def by_process(usage: Usage) -> dict[str, Used]:
