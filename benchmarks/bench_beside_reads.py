@@ -24,9 +24,9 @@ from benchmarks.http_load import CONNECTIONS, Question, once
 from benchmarks.traffic import events, produce
 from rice_stream.sandbox.stack.stack import LocalStack
 
-STORED = 1_000_000
+STORED = 600_000
 READS_PER_S = 100
-FED_S = 30.0
+FED_S = 20.0
 _SETTLED_S = 8.0
 """How much of that is left out: the worker joins its group, the server opens its connections."""
 _SAMPLE_S = 0.5
