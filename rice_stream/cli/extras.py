@@ -10,6 +10,7 @@ _EXTRAS = {
         "alembic",
         "cramjam",
         "faust",
+        "google_crc32c",
         "mode",
         "opentelemetry",
         "prometheus_client",

@@ -19,6 +19,8 @@ from aiokafka.record.util import decode_varint
 from rice_stream.events.kept_values import KeptValues
 from rice_stream.events.records import SkippedBatch
 from rice_stream.worker import unpacking
+from rice_stream.worker.checksums import IS_NATIVE, is_whole
+from rice_stream.worker.header_names import mend_header_names
 from rice_stream.worker.intake import RECORD_BYTES, SizedRecords, bytes_of, sized
 from rice_stream.worker.unpacking import BatchNotUnpackedError
 
@@ -174,12 +176,20 @@ class _BatchInRuns:
     def __init__(self, batch: Any, raw: memoryview) -> None:
         """`raw`: all of its bytes."""
         self._batch = batch
+        self._raw = raw
         is_plain = len(raw) > _CODEC_AT and raw[_MAGIC_AT] >= 2 and not raw[_CODEC_AT] & _CODEC
         self._raw_bytes = len(raw) if is_plain else 0
         """How many records and what is between them have; 0: only their sum is known when they are unpacked."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
+
+    def validate_crc(self) -> bool:
+        """Whether it is as it was sent."""
+        raw, self._raw = self._raw, memoryview(b"")
+        if not IS_NATIVE or len(raw) <= _CODEC_AT or raw[_MAGIC_AT] < 2:
+            return bool(self._batch.validate_crc())
+        return is_whole(raw)
 
     def __next__(self) -> Any:
         """The one record of a control batch."""
@@ -274,26 +284,5 @@ class _LenientBatch(_Batch):  # type: ignore[misc]
     """Mends the header names of each record before it is read."""
 
     def _read_msg(self, decode_varint: Any = decode_varint) -> Any:
-        _mend_header_names(self._buffer, self._pos)
+        mend_header_names(self._buffer, self._pos, decode_varint)
         return super()._read_msg(decode_varint)
-
-
-def _mend_header_names(buffer: bytearray, at: int) -> None:
-    """Put a question mark for every byte beyond ASCII of names that are no UTF-8, of the record that begins at `at`."""
-    _, at = decode_varint(buffer, at)
-    for _ in range(3):  # attributes, time, offset
-        _, at = decode_varint(buffer, at)
-    for _ in range(2):  # key, value
-        length, at = decode_varint(buffer, at)
-        at += max(length, 0)
-    headers, at = decode_varint(buffer, at)
-    for _ in range(headers):
-        length, at = decode_varint(buffer, at)
-        name = bytes(buffer[at : at + length])
-        try:
-            name.decode()
-        except UnicodeDecodeError:
-            buffer[at : at + length] = bytes(byte if byte < 0x80 else ord("?") for byte in name)
-        at += length
-        length, at = decode_varint(buffer, at)
-        at += max(length, 0)
