@@ -159,6 +159,9 @@ def _of_restatements(
                 posted = {cause: sum_ for cause, sum_ in sums[name, amount].items() if sum_}
                 if {cause: sum_ for cause, sum_ in _json(row[column]).items() if sum_} != posted:
                     yield f"{which}: {column} of its row is not what its corrections add up to"
+                before, after = (int(row[f"{when}_{amount}"]) for when in ("before", "after"))
+                if before + sum(posted.values()) != after:
+                    yield f"{which}: {amount} before, and what its corrections add up to, is not that after it"
         if begin is None:
             yield f"{which}: the audit trail does not tell of it"
         elif not begin.is_erased:

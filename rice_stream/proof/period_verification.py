@@ -50,6 +50,8 @@ def _problems(connection: Connection, period: StoredPeriod, kept_from_us: int) -
             yield "it is closed, and what was asserted of it is missing"
         return
     stated = _parsed(period.assertion)
+    if period.state != ("closed" if period.closed_by else "soft_closed" if period.soft_closed_by else "closing"):
+        yield "its state is not that of who closed it"
     for name in _IN_ROW_AND_ASSERTION:
         if stated.get(name) != getattr(period, name):
             yield f"its row says otherwise of {name} than what was asserted"

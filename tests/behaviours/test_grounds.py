@@ -8,7 +8,11 @@ from sqlalchemy import Engine, text
 
 from rice_stream.alerting.budgets import set_budgets
 from rice_stream.budgets.parsing import parse_budget
+from rice_stream.channels.months import Month
+from rice_stream.ledger.closing import CloseOrder
+from rice_stream.ledger.closing_orders import order_closing
 from rice_stream.ledger.erasing import ErasureOrder, erase
+from rice_stream.ledger.reconciling import record_reconciliation
 from rice_stream.ledger.voiding import void_record
 from rice_stream.pipeline.mapping import map_name
 from rice_stream.proof.audit_verification import verify_trail
@@ -16,7 +20,9 @@ from rice_stream.proof.grounds_verification import verify_grounds
 from rice_stream.proof.identity_verification import verify_identities
 from rice_stream.proof.period_verification import verify_months
 from rice_stream.proof.verification import verify
+from rice_stream.reports.reconciliation import reconcile
 from rice_stream.reports.record_keys import find_key
+from rice_stream.reports.usage_exports.reading import read_usage
 from rice_stream.store.attribution_store import propose_version
 from rice_stream.store.calendars import set_time_zone
 from rice_stream.store.contract_store import CoveredHour, TenantMonth, set_aside
@@ -25,8 +31,9 @@ from rice_stream.store.factor_set_store import add_set
 from rice_stream.store.http_tokens import HttpToken, create_token
 from rice_stream.store.kept_tables import keep_tables
 from rice_stream.store.scope import EVERYTHING
+from tests.behaviours.test_reconciliation import ORDER, stated
 from tests.behaviours.test_restating import BY_METHOD, filled, restate
-from tests.support.closing import close
+from tests.support.closing import close, closing_of
 from tests.support.factor_files import rci_row, set_of
 from tests.support.fakes import NOON_US, OPERATOR
 from tests.support.kept_content import KEPT, SHIPPED, changed
@@ -72,6 +79,9 @@ def ledger_of(store: Store) -> Engine:
         engine, [parse_budget({"name": "b", "tenant_id": "acme", "limit_gco2e": 5, "period": "day"})], NOON_US, OPERATOR
     )
     create_token(engine, _TOKEN, EVERYTHING, OPERATOR)
+    order_closing(closing_of(engine), CloseOrder("globex", Month.of("2026-10", "UTC"), accepted={"coverage": "why"}))
+    usage = read_usage(stated(("2026-10-02", "", 800)), "openai")
+    record_reconciliation(engine, reconcile(engine, EVERYTHING, ORDER, usage), "ab" * 32, OPERATOR)
     for settings in ("first", "second"):
         propose_version(engine, settings)
     with writing(engine) as connection:
@@ -172,6 +182,11 @@ CHANGES: list[tuple[str, dict[str, Any], str]] = [
         {},
         ": its row says otherwise of after_carbon_low_ugco2e than",
     ),
+    (
+        "UPDATE restatement SET before_carbon_mid_ugco2e = 9",
+        {},
+        ": carbon_mid_ugco2e before, and what its corrections add",
+    ),
     ("UPDATE restatement SET basis = 'x'", {}, ": its row says otherwise of basis than the audit trail"),
     ("UPDATE restatement SET state = 'running'", {}, ": its row says otherwise of state than the audit trail"),
     ("UPDATE restatement SET by_cause = '{}'", {}, ": by_cause of its row is not what its corrections add up to"),
@@ -221,8 +236,21 @@ CHANGES: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("UPDATE period SET leaf_columns = '{}'", {}, "month 2026-10 of acme: its row says otherwise of leaf_columns than"),
     ("UPDATE period SET assertion = '{}'", {}, "month 2026-10 of acme: its row says otherwise of tenant_key than what"),
+    ("UPDATE period SET state = 'closing'", {}, "month 2026-10 of acme: its state is not that of who closed it"),
     ("UPDATE period SET signed_by = 'x'", {}, "month 2026-10 of acme: its root is not the one of checkpoint 1"),
     ("UPDATE checkpoint SET signed_by = 'x'", {}, "checkpoint 1: its row says otherwise than the note that was signed"),
+    ("UPDATE closing SET accepted = '{}'", {}, "of globex: its row says otherwise of accepted than the audit trail"),
+    ("UPDATE closing SET soft = 1", {}, "of globex: its row says otherwise of soft than the audit trail"),
+    ("DELETE FROM closing", {}, "of globex: the audit trail tells of it, and it is missing"),
+    ("UPDATE reconciliation SET ok = 1 - ok", {}, "of acme: its row says otherwise of ok than the audit trail"),
+    (
+        "UPDATE reconciliation SET digest = 'x'",
+        {},
+        "of acme: its row says otherwise of reconciliation_id than the audit",
+    ),
+    ("UPDATE reconciliation SET theirs = 9", {}, "of acme: its row says otherwise of reconciliation_id than the audit"),
+    ("UPDATE reconciliation SET told = 'x'", {}, "of acme: its row says otherwise of reconciliation_id than the audit"),
+    ("DELETE FROM reconciliation", {}, "of acme: the audit trail tells of it, and it is missing"),
     ("UPDATE audit_entry SET after = '[]' WHERE action = 'record.void'", {}, ": its columns say otherwise than its"),
 ]
 
