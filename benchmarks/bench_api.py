@@ -50,7 +50,7 @@ _CURVES = ("tenant", "team", "model")
 _LONG_TURN_S = 20.0
 """Of questions about one tenant's totals: with the minute that is asked for, what 16 connections plan once is as rare as in use.
 And of those about all tenants, so that windows move on while it lasts."""
-_SHORT_TURN_S, _SHORT_LONG_TURN_S = 1.5, 5.0
+_SHORT_TURN_S, _SHORT_LONG_TURN_S = 1.5, 3.0
 """Of `make bench`."""
 _LINKS = 5_000
 

@@ -23,11 +23,13 @@ from rice_stream.store.copy_stream import records_stream, streamed_columns
 from rice_stream.store.record_columns import RECORD_COLUMNS
 from rice_stream.store.writers import open_writer
 
-EVENTS = 2_000_000
+EVENTS = 1_600_000
+PART = 600_000
+"""Of the other tables."""
 PER_EVENT = 100_000
 CHUNKED = 500_000
-OBVIOUS = 1_500
-COPIED = 400_000
+OBVIOUS = 700
+COPIED = 300_000
 BATCH = 20_000
 _LATELY_US = 3 * 3_600_000_000
 """What was stored before a store is filled ends within this, and no copy does."""
@@ -95,7 +97,7 @@ def bare_copy(servers: LocalStack, engine: Engine, count: int) -> float:
 
 def run_duplicates(scale: float = 1.0) -> list[dict[str, object]]:
     """The same with half of the events sent twice, against each sent once, in one run."""
-    count = int(EVENTS * scale / 2)
+    count = int(PART * scale)
     with stack() as (servers, engine):
         produce(servers.bootstrap_servers, TOPIC, events(count, seed=1))
         with worker(servers) as process:
@@ -120,7 +122,7 @@ def half_twice(count: int) -> Iterator[tuple[bytes, bytes]]:
 
 def run_processes(scale: float = 1.0) -> list[dict[str, object]]:
     """A worker of two processes against one, on the same processors, which broker and store use as well."""
-    count = int(EVENTS * scale / 2)
+    count = int(PART * scale)
     with stack() as (servers, engine):
         rates = []
         for processes in (1, 2):
@@ -131,9 +133,9 @@ def run_processes(scale: float = 1.0) -> list[dict[str, object]]:
     return [Row.against("worker of two processes", two, "events/s", "of one", one).as_dict()]
 
 
-def run_large_store(scale: float = 1.0, held: int = 5_000_000) -> list[dict[str, object]]:
-    """Into a store that holds 5 million rows, against an empty one, in one run."""
-    count = int(EVENTS * scale / 2)
+def run_large_store(scale: float = 1.0, held: int = 3_000_000) -> list[dict[str, object]]:
+    """Into a store that holds 3 million rows, against an empty one, in one run."""
+    count = int(PART * scale)
     with stack() as (servers, engine):
         produce(servers.bootstrap_servers, TOPIC, events(count, seed=1))
         with worker(servers) as process:
@@ -181,7 +183,7 @@ def fill(servers: LocalStack, engine: Engine, rows: int) -> None:
 
 def run_sqlite(scale: float = 1.0) -> list[dict[str, object]]:
     """Kafka to SQLite."""
-    count = int(EVENTS * scale / 4)
+    count = int(PART * scale / 2)
     with stack(store="sqlite") as (servers, engine):
         produce(servers.bootstrap_servers, TOPIC, events(count))
         per_event = consumer("per_event", servers, min(PER_EVENT, count))
@@ -192,8 +194,8 @@ def run_sqlite(scale: float = 1.0) -> list[dict[str, object]]:
     ]
 
 
-def run_memory(scale: float = 1.0, millions: int = 3) -> list[dict[str, object]]:
-    """Memory of one worker over 3 million events: at the end against after the first million."""
+def run_memory(scale: float = 1.0, millions: int = 2) -> list[dict[str, object]]:
+    """Memory of one worker over 2 million events: at the end against after the first million."""
     million = int(1_000_000 * scale)
     with stack() as (servers, engine):
         produce(servers.bootstrap_servers, TOPIC, events(million, seed=10))

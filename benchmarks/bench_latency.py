@@ -31,7 +31,7 @@ _RATE = 5_000
 _TENANTS = 150
 _PREFIXES = ("crossing", "quiet", "busy")
 """Of the names of tenants with a budget."""
-_BACKLOG = 700_000
+_BACKLOG = 400_000
 _APART_S = (0.05, 0.25)
 """Between two crossings: not in step with the worker's batches."""
 _MORE_THAN_ANY = 1_000_000

@@ -23,9 +23,9 @@ from rice_stream.store.event_id_merging import merge_event_ids
 
 EVENTS = 600_000
 LIVE = (500, 5_000)
-SETTLED_S = 10.0
+SETTLED_S = 8.0
 """The worker joins its group, meets the names."""
-MEASURED_S = 16.0
+MEASURED_S = 14.0
 FED_S = 6.0
 FED_EVENTS = 300_000
 """At once, as a backlog is."""

@@ -25,9 +25,9 @@ from benchmarks.traffic import events, produce
 from rice_stream.sandbox.stack.stack import LocalStack
 from rice_stream.store.engine import reading
 
-_EVENTS = 400_000
+_EVENTS = 250_000
 _TENANTS = 10
-_SMALL_RECORDS = 200_000
+_SMALL_RECORDS = 100_000
 _SMALL_TENANTS = 500
 _BESIDE_SHARE = 0.3
 """Of the saturating rate, which a worker takes in while records are restated."""

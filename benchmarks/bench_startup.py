@@ -1,6 +1,6 @@
 """How long the command line takes to answer and the servers take to be ready, beside the bare imports that they cannot do without.
 
-Whole processes, turn by turn so that all meet the same machine; medians of five. Commands: from start to exit. `serve` and
+Whole processes, turn by turn so that all meet the same machine; medians of three. Commands: from start to exit. `serve` and
 `worker`: from start to `/readyz`, on a real Kafka and PostgreSQL; and the worker until it has stored a record that waits on
 the topic, which is its start and the join of the consumer group. Byte code is compiled before, as it is for an installed
 package. The ratio is what is promised: `--version` 3, `--help` 6, `totals` 1.8, `serve` and `worker` 5 at most.
@@ -24,7 +24,7 @@ from rice_stream.sandbox.stack.ports import free_ports
 from rice_stream.store.engine import open_engine
 from rice_stream.store.migrate import migrate
 
-RUNS = 5
+RUNS = 3
 _PROGRAM = str(Path(sys.executable).with_name("rice-stream"))
 _CLICK = (sys.executable, "-c", "import click")
 _SQLALCHEMY = (sys.executable, "-c", "import sqlalchemy")
