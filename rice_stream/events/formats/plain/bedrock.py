@@ -12,6 +12,7 @@ from rice_stream.events.formats.plain.fields import (
     Count,
     Guard,
     Name,
+    NoOtherFormat,
     NotPlainError,
     PlainItem,
     Time,
@@ -47,7 +48,7 @@ class _Output(msgspec.Struct, rename="camel", gc=False):
     output_token_count: Count = None
 
 
-class BedrockEntry(msgspec.Struct, kw_only=True, rename="camel", gc=False):
+class BedrockEntry(NoOtherFormat, kw_only=True, rename="camel", gc=False):
     """The wanted fields of an entry."""
 
     schema_type: Name = None
@@ -62,13 +63,6 @@ class BedrockEntry(msgspec.Struct, kw_only=True, rename="camel", gc=False):
     input: _Input | None = None
     output: _Output | None = None
     error_code: Name = None
-    # Another format's, or something around it.
-    specversion: Guard = UNSET
-    resource_spans: Guard = UNSET
-    resource_logs: Guard = UNSET
-    resource_metrics: Guard = UNSET
-    batch: Guard = UNSET
-    body: Guard = UNSET
     # A name with a dot of its own goes before the path that is spelled like it.
     dotted_tenant_id: Guard = msgspec.field(name="requestMetadata.tenant_id", default=UNSET)
     dotted_tenant: Guard = msgspec.field(name="requestMetadata.tenant", default=UNSET)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Annotated
 
 import msgspec
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType
 
 from rice_stream.events.canonical import UsageQuality, WireEvent
 from rice_stream.events.formats.reading import vocabulary
@@ -37,6 +37,22 @@ PlainItem = Found | Ignored
 _SECONDS_MIN, _SECONDS_MAX = FIRST_US / SECOND_US, END_US / SECOND_US - 1
 _MILLISECONDS_MIN, _MILLISECONDS_MAX = FIRST_US // 1000, END_US // 1000
 _SECOND_DIGITS, _MILLISECOND_DIGITS = 20, 24
+
+
+class NoOtherEnvelope(msgspec.Struct, kw_only=True, gc=False):
+    """What an object of a format has not: names by which a whole record is an event's envelope, or an export of OTLP's."""
+
+    specversion: Guard = UNSET
+    resource_spans: Guard = msgspec.field(name="resourceSpans", default=UNSET)
+    resource_logs: Guard = msgspec.field(name="resourceLogs", default=UNSET)
+    resource_metrics: Guard = msgspec.field(name="resourceMetrics", default=UNSET)
+
+
+class NoOtherFormat(NoOtherEnvelope, kw_only=True, gc=False):
+    """The same, and names by which it is a batch of Langfuse's, or something around a reply."""
+
+    batch: Guard = UNSET
+    body: Guard = UNSET
 
 
 class NotPlainError(Exception):

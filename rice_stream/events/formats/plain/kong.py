@@ -11,6 +11,7 @@ from rice_stream.events.formats.plain.fields import (
     EVENT,
     Guard,
     Name,
+    NoOtherFormat,
     NotPlainError,
     PlainItem,
     Time,
@@ -77,7 +78,7 @@ class _Service(msgspec.Struct, gc=False):
     host: Name = None
 
 
-class KongEntry(msgspec.Struct, kw_only=True, gc=False):
+class KongEntry(NoOtherFormat, kw_only=True, gc=False):
     """The wanted fields of an entry."""
 
     started_at: Time = None
@@ -91,12 +92,6 @@ class KongEntry(msgspec.Struct, kw_only=True, gc=False):
     service: _Service | None = None
     ai: dict[str, _Plugin] | None = None
     # Another format's, or something around it.
-    specversion: Guard = UNSET
-    resource_spans: Guard = msgspec.field(name="resourceSpans", default=UNSET)
-    resource_logs: Guard = msgspec.field(name="resourceLogs", default=UNSET)
-    resource_metrics: Guard = msgspec.field(name="resourceMetrics", default=UNSET)
-    batch: Guard = UNSET
-    body: Guard = UNSET
     schema_type: Guard = msgspec.field(name="schemaType", default=UNSET)
     event_id: Guard = UNSET
     # A name with a dot of its own goes before the path that is spelled like it.

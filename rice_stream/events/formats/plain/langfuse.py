@@ -13,6 +13,7 @@ from rice_stream.events.formats.plain.fields import (
     Guard,
     MaybeCount,
     Name,
+    NoOtherEnvelope,
     NotPlainError,
     PlainItem,
     Time,
@@ -76,15 +77,10 @@ class _Entry(msgspec.Struct, gc=False):
     body: _Body | None = None
 
 
-class IngestedBatch(msgspec.Struct, kw_only=True, rename="camel", gc=False):
+class IngestedBatch(NoOtherEnvelope, kw_only=True, rename="camel", gc=False):
     """The wanted fields of a batch."""
 
     batch: list[_Entry] | None = None
-    # Another format's, or something around it.
-    specversion: Guard = UNSET
-    resource_spans: Guard = UNSET
-    resource_logs: Guard = UNSET
-    resource_metrics: Guard = UNSET
 
 
 _FIELDS = _Body.__struct_fields__

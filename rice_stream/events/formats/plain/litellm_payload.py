@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import UNSET
 
-from rice_stream.events.formats.plain.fields import Count, Guard, Name, Time
+from rice_stream.events.formats.plain.fields import Count, Guard, Name, NoOtherFormat, Time
 from rice_stream.events.formats.plain.usage import ChatUsage
 
 
@@ -61,7 +61,7 @@ class CallCosts(msgspec.Struct, gc=False):
     vertex_location: Name = None
 
 
-class LoggedCall(msgspec.Struct, kw_only=True, gc=False):
+class LoggedCall(NoOtherFormat, kw_only=True, gc=False):
     """The wanted fields of a payload, in about the order in which LiteLLM writes them."""
 
     id: str | None = None
@@ -83,12 +83,6 @@ class LoggedCall(msgspec.Struct, kw_only=True, gc=False):
     hidden_params: HiddenParams | None = None
     cost_breakdown: CallCosts | None = None
     # Another format's, a row of the spend logs, or something around it.
-    specversion: Guard = UNSET
-    resource_spans: Guard = msgspec.field(name="resourceSpans", default=UNSET)
-    resource_logs: Guard = msgspec.field(name="resourceLogs", default=UNSET)
-    resource_metrics: Guard = msgspec.field(name="resourceMetrics", default=UNSET)
-    batch: Guard = UNSET
-    body: Guard = UNSET
     schema_type: Guard = msgspec.field(name="schemaType", default=UNSET)
     event_id: Guard = UNSET
     ai: Guard = UNSET
