@@ -12,8 +12,8 @@ from rice_stream.events.canonical import WireEvent
 from rice_stream.events.columns import PROVENANCE_FIELDS, SERVICE_FIELDS
 from rice_stream.events.formats.litellm.payload import SOURCE_FORMAT
 from rice_stream.events.formats.plain.fields import NotPlainError
-from rice_stream.events.formats.plain.litellm import Call, CallServed, CallUser, call_of, event_of
-from rice_stream.events.formats.plain.litellm_payload import decode
+from rice_stream.events.formats.plain.litellm import CallServed, call_of, event_of, parts_of, served_by, user_of
+from rice_stream.events.formats.plain.litellm_payload import LoggedCall, decode
 from rice_stream.events.framing import JSON_ERRORS
 from rice_stream.events.records import RefusedError
 from rice_stream.events.stated_factors import NOTHING_STATED
@@ -39,6 +39,50 @@ _ODD_AT_FIRST, _ODD_MAX = 8, 4
 _PROBLEMS = (*JSON_ERRORS, NotPlainError, RefusedError)
 
 
+class _Kind:
+    """Kinds of calls that differ in how good their counts are alone."""
+
+    __slots__ = ("_numbers", "_served", "_what", "failed", "is_embedding")
+
+    def __init__(self, served: CallServed, what: NumberedNames) -> None:
+        self.failed, self.is_embedding = served.failed, served.is_embedding
+        self._served = served
+        self._what = what
+        self._numbers: dict[str, int] = {}
+
+    def number(self, quality: str) -> int:
+        """The number of its names. NotPlainError: one holds a NUL, which the full decoder refuses."""
+        found = self._numbers.get(quality)
+        if found is None:
+            found = self._numbers[quality] = self._what.number(_stored(_combination(self._served, quality)))
+        return found
+
+
+class _Kinds(dict[tuple[Any, ...], _Kind | None]):
+    """By names as `served_by` takes them."""
+
+    def __init__(self, what: NumberedNames) -> None:
+        super().__init__()
+        self._what = what
+
+    def __missing__(self, names: tuple[Any, ...]) -> _Kind | None:
+        served = served_by(*names)
+        kind = self[names] = None if served is None else _Kind(served, self._what)
+        return kind
+
+
+class _Users(dict[tuple[Any, ...], int]):
+    """Numbers of users, by names as `user_of` takes them."""
+
+    def __init__(self, who: NumberedNames) -> None:
+        super().__init__()
+        self._who = who
+
+    def __missing__(self, names: tuple[Any, ...]) -> int:
+        number = self[names] = self._who.number(_stored(user_of(*names)))
+        return number
+
+
 class CallsReader:
     """Remembers names from block to block. For one block at a time."""
 
@@ -47,12 +91,11 @@ class CallsReader:
 
     def _learn_anew(self) -> None:
         self._names = AllNames(NumberedNames(len(WHO)), NumberedNames(_SERVED_WIDTH + len(OUTCOME)))
-        self._users: dict[CallUser, int] = {}
-        self._served: dict[tuple[CallServed, str], int] = {}
+        self._users, self._kinds = _Users(self._names.who), _Kinds(self._names.what)
 
     def read(self, values: Sequence[bytes]) -> ReadTogether | None:
         """The calls of these values, an empty one being odd; None: they are to be read otherwise."""
-        if max(len(self._users), len(self._served)) > NAMES_MAX:
+        if max(len(self._users), len(self._kinds)) > NAMES_MAX:
             self._learn_anew()
         odd: list[int] = []
         rows: list[tuple[Any, ...]] = []
@@ -60,7 +103,7 @@ class CallsReader:
             try:
                 if not value.isascii():
                     value.decode()  # typed structs do not look at the names that they skip; the full decoders do
-                rows.append(self._row(call_of(decode(value))))
+                rows.append(self._row(decode(value)))
             except _PROBLEMS:
                 odd.append(row)
                 rows.append(_ODD_ROW)
@@ -80,20 +123,15 @@ class CallsReader:
             event=event_in,
         )
 
-    def _row(self, call: Call) -> tuple[Any, ...]:
-        """Numbers of its names, id, start, end and counts. NotPlainError: it holds a NUL, which the full decoder refuses."""
-        event_id, started_us, ended_us, user, served, (given, read, made, written, reasoning, quality) = call
-        who = self._users.get(user)
-        if who is None:
-            who = self._users[user] = self._names.who.number(_stored(user))
-        what = self._served.get((served, quality))
-        if what is None:
-            what = self._served[served, quality] = self._names.what.number(_stored(_combination(served, quality)))
+    def _row(self, payload: LoggedCall) -> tuple[Any, ...]:
+        """Numbers of its names, id, start, end and counts. NotPlainError: it is for the full decoder, as are names with a NUL."""
+        event_id, started_us, ended_us, who, kind, usage = parts_of(payload, self._users, self._kinds)
+        given, read, made, written, reasoning, quality = usage
         if "\x00" in event_id:
             raise NotPlainError
         return (
             who,
-            what,
+            kind.number(quality),
             event_id.encode(),
             UNKNOWN if started_us is None else started_us,
             ended_us,

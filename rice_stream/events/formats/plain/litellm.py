@@ -1,8 +1,9 @@
 """LiteLLM's logging payloads as they usually are; `formats/litellm` has what each field means."""
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from msgspec.structs import replace
 
@@ -35,6 +36,7 @@ from rice_stream.events.formats.reading.vocabulary import EMBEDDINGS
 from rice_stream.events.unnamed import UNKNOWN_TENANT
 from rice_stream.quantities import NAME_LENGTH_MAX
 
+Value = TypeVar("Value", covariant=True)
 _CACHE_HIT = "_cache_hit"
 _CACHE_HIT_ID = re.compile(_CACHE_HIT + r"\d")
 
@@ -111,11 +113,37 @@ def event_of(call: Call) -> WireEvent:
 
 def call_of(payload: LoggedCall) -> Call:
     """What the payload says. NotPlainError: it is for the full decoder."""
+    return Call(*parts_of(payload, _USERS, _KINDS))
+
+
+class Kind(Protocol):
+    """As much of `CallServed` as counts depend on."""
+
+    @property
+    def failed(self) -> bool: ...
+    @property
+    def is_embedding(self) -> bool: ...
+
+
+User = TypeVar("User")
+Served = TypeVar("Served", bound=Kind)
+
+
+class ByNames(Protocol[Value]):
+    """What stands for some names as they are said."""
+
+    def __getitem__(self, names: tuple[Any, ...], /) -> Value: ...
+
+
+def parts_of(
+    payload: LoggedCall, users: ByNames[User], kinds: ByNames[Served | None]
+) -> tuple[str, int | None, int, User, Served, Usage]:
+    """The parts of its `Call`, with what stands for the names of user (as `user_of` takes them) and kind of call (`served_by`)."""
     call_id, reply = payload.id or "", _reply(payload.response)
     metadata, hidden = payload.metadata or _NO_METADATA, payload.hidden_params or _NO_HIDDEN
     costs = payload.cost_breakdown or _NO_COSTS
     usage = metadata.usage_object or hidden.usage_object or reply.usage
-    served = _served(
+    served = kinds[
         payload.call_type,
         payload.model,
         payload.model_group,
@@ -128,40 +156,37 @@ def call_of(payload: LoggedCall) -> Call:
         costs.vertex_location,
         payload.api_base,
         hidden.api_base,
-    )
+    ]
     given, written = payload.prompt_tokens, payload.completion_tokens
     if served is None or not (given or written or served.failed):
         raise NotPlainError
     cache_read, cache_write, reasoning = _classes(usage, metadata, hidden, reply)
-    return Call(
-        *_identity(payload, call_id),
-        _user(
-            metadata.user_api_key_team_id,
-            metadata.user_api_key_org_id,
-            metadata.user_api_key_project_id,
-            metadata.user_api_key_user_id,
-            metadata.user_api_key_hash,
-        ),
-        served,
-        inclusive(
-            given,
-            cache_read,
-            cache_write,
-            0 if written is None and served.is_embedding else written,
-            reasoning,
-            payload.total_tokens,
-        ),
+    user = users[
+        metadata.user_api_key_team_id,
+        metadata.user_api_key_org_id,
+        metadata.user_api_key_project_id,
+        metadata.user_api_key_user_id,
+        metadata.user_api_key_hash,
+    ]
+    counts = inclusive(
+        given,
+        cache_read,
+        cache_write,
+        0 if written is None and served.is_embedding else written,
+        reasoning,
+        payload.total_tokens,
     )
+    return (*_identity(payload, call_id), user, served, counts)
 
 
 @lru_cache(maxsize=16_384)
-def _user(team: str | None, org: str | None, project: str | None, user: str | None, key: str | None) -> CallUser:
+def user_of(team: str | None, org: str | None, project: str | None, user: str | None, key: str | None) -> CallUser:
     team, user, key = text(team), text(user), text(key)
     return CallUser(team or text(org) or user or key or UNKNOWN_TENANT, team, text(project), None, user, key)
 
 
 @lru_cache(maxsize=4096)
-def _served(
+def served_by(
     call_type: str | None,
     model: str | None,
     model_group: str | None,
@@ -200,6 +225,15 @@ def _served(
     )
 
 
+class _Remembered(Generic[Value]):
+    def __init__(self, find: Callable[..., Value]) -> None:
+        self._find = find
+
+    def __getitem__(self, names: tuple[Any, ...], /) -> Value:
+        return self._find(*names)
+
+
+_USERS, _KINDS = _Remembered(user_of), _Remembered(served_by)
 _NO_METADATA, _NO_HIDDEN, _NO_COSTS, _NO_REPLY = CallMetadata(), HiddenParams(), CallCosts(), CallReply()
 
 
@@ -223,7 +257,7 @@ def _classes(
 ) -> tuple[int | None, int | None, int | None]:
     """The classes within the counts: read from a cache, written to one, reasoning."""
     cache_read = cache_write = reasoning = None
-    if usage is not None and usage != NOTHING_SAID:
+    if usage is not None and (usage.prompt_tokens is not None or usage != NOTHING_SAID):
         _, cache_read, cache_write, _, reasoning, _ = chat_counts(usage)
     elif any(other not in (None, NOTHING_SAID) for other in (hidden.usage_object, reply.usage)):
         raise NotPlainError  # an empty one is passed over, and another one follows
