@@ -18,6 +18,8 @@ RECORD_BYTES = 200
 """What a record takes in memory besides its key, value and headers, about."""
 LET_GO_BYTES = 16
 """What a record takes whose key and value were let go, about."""
+LARGE_SHARE = 4
+"""Records are large where their bytes fill a batch of one in so many of the records that it may have."""
 TOGETHER_S = 0.02
 """Within this the chunks of one fetch arrive."""
 _VALUE, _KEY, _HEADERS = attrgetter("value"), attrgetter("key"), attrgetter("headers")
@@ -164,8 +166,8 @@ class Intake:
         return self._records > 0 and not self._closed
 
     def is_large(self, fetched: FetchedChunk) -> bool:
-        """Whether a batch of such records is full by their bytes before it is by their number."""
-        return fetched.size_bytes * self.events_max >= self.bytes_max * len(fetched.chunk.records)
+        """Whether a batch of such records is full by their bytes long before it is by their number."""
+        return fetched.size_bytes * self.events_max >= LARGE_SHARE * self.bytes_max * len(fetched.chunk.records)
 
     def without_bytes(self, fetched: FetchedChunk, chunk: Chunk) -> FetchedChunk:
         """A chunk that was taken, as `chunk`, of which the bytes were let go."""

@@ -116,7 +116,7 @@ def call_of(payload: LoggedCall) -> Call:
     return Call(*parts_of(payload, _USERS, _KINDS))
 
 
-class Kind(Protocol):
+class KindOfCall(Protocol):
     """As much of `CallServed` as counts depend on."""
 
     @property
@@ -126,7 +126,7 @@ class Kind(Protocol):
 
 
 User = TypeVar("User")
-Served = TypeVar("Served", bound=Kind)
+Served = TypeVar("Served", bound=KindOfCall)
 
 
 class ByNames(Protocol[Value]):
@@ -181,6 +181,7 @@ def parts_of(
 
 @lru_cache(maxsize=16_384)
 def user_of(team: str | None, org: str | None, project: str | None, user: str | None, key: str | None) -> CallUser:
+    """Whose call it is, by names as they are said."""
     team, user, key = text(team), text(user), text(key)
     return CallUser(team or text(org) or user or key or UNKNOWN_TENANT, team, text(project), None, user, key)
 
