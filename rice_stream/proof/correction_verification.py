@@ -18,6 +18,7 @@ from rice_stream.store.closed_months import LATE_BY, LATE_REASON
 from rice_stream.store.contract_store import COVERED, covered_digests
 from rice_stream.store.erasing_tenants import ERASED
 from rice_stream.store.event_key_columns import key_bytes
+from rice_stream.store.horizon import records_from_us
 from rice_stream.store.stored_records import tenant_keys
 from rice_stream.wording.entry_amounts import amounts_told
 
@@ -36,6 +37,17 @@ _CLOSED_MONTHS = """
 SELECT DISTINCT e.adjustment_key, p.month FROM period p JOIN adjustment_entry e ON e.tenant_key = p.tenant_key
 AND e.adjustment_key > p.entries_up_to AND e.ended_at_us >= p.low_us AND e.ended_at_us < p.high_us
 """
+_OF_OTHERS = """
+SELECT DISTINCT e.adjustment_key FROM adjustment_entry e
+LEFT JOIN prompt_record r ON r.tenant_key = e.tenant_key AND r.event_key = e.event_key
+WHERE e.ended_at_us >= :kept_from_us AND (
+    r.ended_at_us IS NULL OR r.ended_at_us <> e.ended_at_us OR COALESCE(r.user_key, 0) <> COALESCE(e.user_key, 0)
+) AND NOT EXISTS (
+    SELECT 1 FROM period p WHERE p.tenant_key = e.tenant_key AND e.adjustment_key <= p.entries_up_to
+    AND e.ended_at_us >= p.low_us AND e.ended_at_us < p.high_us
+)
+"""
+"""Those of what was closed are leaves of its tree."""
 Row = Mapping[Any, Any]
 
 
@@ -45,6 +57,7 @@ def correction_problems(connection: Connection) -> Iterator[str]:
     sums: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     voids = {_hex(each.after.get("entry_group")): each for each in told_changes(connection, "record.void")}
     other_lines = set(connection.scalars(text(_OTHER_LINES)))
+    of_others = set(connection.scalars(text(_OF_OTHERS), {"kept_from_us": records_from_us(connection)}))
     late, erased = _late_digests(connection), erased_names(connection)
     names = {key: name for name, key in tenant_keys(connection).items()}
     closed: dict[int, set[str]] = defaultdict(set)
@@ -55,6 +68,8 @@ def correction_problems(connection: Connection) -> Iterator[str]:
         which = f"correction {group} ({row['cause']})"
         if row["adjustment_key"] in other_lines:
             yield f"{which}: its row says otherwise of its tenant, event, instant or cause than its entries"
+        if row["adjustment_key"] in of_others:
+            yield f"{which}: an entry of it says otherwise of its event, when that ended, or its user than the record"
         if {*_json(row["detail"]).get("closed_months", ())} != closed[row["adjustment_key"]]:
             yield f"{which}: its row says otherwise of closed months than its entries"
         if row["cause"] == "void":

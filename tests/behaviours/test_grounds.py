@@ -115,6 +115,7 @@ _VOID, _LATE = "WHERE cause = 'void'", "WHERE cause = 'late'"
 _ANOTHER = changed(KEPT, '"rci_gco2e_per_kwh":', '"rci_gco2e_per_kwh":1')
 _OF_OTHERS = changed(KEPT, ",false,", ",true,")
 _TABLES = f"reference tables {SHIPPED.version}: "
+_OF_LATE = "WHERE counted = 0"
 _OF_G = "WHERE event_id = 'g'"
 _EARLIEST = "WHERE adjustment_key = (SELECT MIN(adjustment_key) FROM adjustment)"
 CHANGES: list[tuple[str, dict[str, Any], str]] = [
@@ -173,6 +174,12 @@ CHANGES: list[tuple[str, dict[str, Any], str]] = [
         {},
         "(method): there is no restatement x that posted it",
     ),
+    (
+        f"UPDATE adjustment_entry SET ended_at_us = ended_at_us + 1 {_OF_LATE}",
+        {},
+        "(late): an entry of it says otherwise of",
+    ),
+    (f"UPDATE adjustment_entry SET user_key = 77 {_OF_LATE}", {}, "(late): an entry of it says otherwise of its event"),
     ("UPDATE restatement SET reason = 'x'", {}, ": its row says otherwise of its reason than the audit trail"),
     ("UPDATE restatement SET to_us = 1", {}, ": its row says otherwise of to_us than the audit trail"),
     ("UPDATE restatement SET number = 9", {}, ": its number is not that of its id; it was changed"),
