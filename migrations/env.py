@@ -14,7 +14,9 @@ from rice_stream.store.schema import metadata
 
 
 def include_object(schema_object: Any, name: str | None, kind: str, _reflected: bool, _compare_to: Any) -> bool:  # noqa: FBT001
-    """Partitions are made as events need them: they are data, not schema. Some indexes are PostgreSQL's only."""
+    """Partitions are made as events need them: they are data, not schema. Some indexes are one database's only."""
+    if kind == "index" and schema_object.info.get("only_on", connection.dialect.name) != connection.dialect.name:
+        return False
     if kind == "index" and connection.dialect.name != "postgresql":
         return not any(schema_object.dialect_options["postgresql"].values())
     return not (kind == "table" and name is not None and is_partition_name(name))

@@ -96,7 +96,8 @@ def _voided(connection: Connection, scope: Scope, from_s: int) -> Callable[[], d
         return lambda: _taken_away(0, 0)
     query = statement(
         "SELECT COALESCE(-SUM(e.prompts), 0), COALESCE(-SUM(e.carbon_mid_ugco2e), 0) FROM adjustment a"
-        " JOIN adjustment_entry e ON e.adjustment_key = a.adjustment_key"
+        " JOIN adjustment_entry e ON e.tenant_key = a.tenant_key AND e.event_key = a.event_key"
+        " AND e.adjustment_key = a.adjustment_key"
         " WHERE a.cause = 'void' AND e.ended_at_us >= :since_us"
         f" AND {tenant_key_in(scope, 'a.tenant_key')} AND {tenant_key_in(scope, 'e.tenant_key')}"
     )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from rice_stream.store.event_key_columns import stored_key
+from rice_stream.store.event_key_columns import key_bytes, stored_key
 
 
 class KeyStretch(NamedTuple):
@@ -34,31 +34,40 @@ def is_corrected_since(connection: Connection, key: int, stretches: Sequence[Key
     """
     others = _others_since(connection, key, but_by)
     return any(
-        _corrects(connection, adjustment_key, stretch)
-        for adjustment_key, tenant_key in others
+        _corrects(connection, other, stretch)
+        for other in others
         for stretch in stretches
-        if stretch.tenant_key == tenant_key
+        if stretch.tenant_key == other.tenant_key
     )
 
 
-def _others_since(connection: Connection, key: int, but_by: str) -> list[tuple[int, int]]:
+class _Group(NamedTuple):
+    adjustment_key: int
+    tenant_key: int
+    event_key: bytes | None
+    """Of a group about one event: a void of what amounts to nothing has no lines."""
+
+
+def _others_since(connection: Connection, key: int, but_by: str) -> list[_Group]:
     statement = (
-        "SELECT adjustment_key, tenant_key FROM adjustment WHERE adjustment_key > :key AND cause <> 'late'"
+        "SELECT adjustment_key, tenant_key, event_key FROM adjustment WHERE adjustment_key > :key AND cause <> 'late'"
         " AND (restatement_id IS NULL OR restatement_id <> :but_by)"
     )
     found = connection.execute(text(statement), {"key": key, "but_by": but_by})
-    return [(adjustment_key, tenant_key) for adjustment_key, tenant_key in found]
+    return [
+        _Group(adjustment_key, tenant_key, None if event_key is None else key_bytes(event_key))
+        for adjustment_key, tenant_key, event_key in found
+    ]
 
 
-def _corrects(connection: Connection, adjustment_key: int, stretch: KeyStretch) -> bool:
-    # A group about one event may have no lines: a void of what amounts to nothing.
-    of_tenant = "tenant_key = :tenant_key AND adjustment_key = :adjustment_key"
-    within = "event_key >= :first AND event_key <= :last"
+def _corrects(connection: Connection, group: _Group, stretch: KeyStretch) -> bool:
+    if group.event_key is not None:
+        return stretch.first <= group.event_key <= stretch.last
     statement = (
-        f"SELECT EXISTS (SELECT 1 FROM adjustment_entry WHERE {of_tenant} AND {within})"
-        f" OR EXISTS (SELECT 1 FROM adjustment WHERE {of_tenant} AND {within})"
+        "SELECT EXISTS (SELECT 1 FROM adjustment_entry WHERE tenant_key = :tenant_key AND event_key >= :first"
+        " AND event_key <= :last AND adjustment_key = :adjustment_key)"
     )
     dialect = connection.dialect.name
     keys = {name: stored_key(dialect, getattr(stretch, name)) for name in ("first", "last")}
-    asked = {"tenant_key": stretch.tenant_key, "adjustment_key": adjustment_key, **keys}
+    asked = {"tenant_key": stretch.tenant_key, "adjustment_key": group.adjustment_key, **keys}
     return bool(connection.scalar(text(statement), asked))
