@@ -146,7 +146,7 @@ THROUGHPUT = Row(
         ),
         Panel(
             "Events of a batch",
-            "Near a quarter of RICE_BATCH_EVENTS_MAX while a worker catches up.",
+            "Near RICE_BATCH_EVENTS_MAX while a worker catches up.",
             "short",
             [(f"{rate('rice_batch_events_sum')} / {rate('rice_batch_events_count')}", "mean")],
         ),

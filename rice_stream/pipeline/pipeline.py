@@ -27,7 +27,6 @@ from rice_stream.meter.live_intensity import LiveLookup, no_live_feed
 from rice_stream.meter.requests import TokenDefaults, requests_of
 from rice_stream.pipeline.admission import EventAdmission
 from rice_stream.pipeline.chunks import BatchParts, Chunk, check_opened, located, progress_of
-from rice_stream.pipeline.committing import Committing
 from rice_stream.pipeline.contexts import ContextTable
 from rice_stream.pipeline.event_flags import event_flags
 from rice_stream.pipeline.joined_chunks import ChunkJoiner
@@ -40,7 +39,7 @@ from rice_stream.pipeline.tenant_amounts import TenantAmounts, amounts_by_tenant
 from rice_stream.quantities import AMOUNT_COLUMNS, MARKET_COLUMN, Ints
 from rice_stream.store.batch import Batch, CommitResult, PartitionProgress, Records
 from rice_stream.store.dimensions import KeyGiver
-from rice_stream.store.identity_rules import RulesAt, default_rules
+from rice_stream.store.identity_rules import RulesAt, RulesChangedError, default_rules
 from rice_stream.store.record_columns import METERED_COLUMN, NUMBER_COLUMNS, TOKEN_COLUMNS
 from rice_stream.store.writer import Writer
 
@@ -57,7 +56,7 @@ class Prepared(NamedTuple):
     left: list[Chunk]
 
 
-class Pipeline(Committing):
+class Pipeline:
     """Turns chunks of records into committed rows. `prepare` and `commit` each need one thread at a time."""
 
     def __init__(
@@ -75,9 +74,10 @@ class Pipeline(Committing):
     ) -> None:
         """`writer` None: batches are prepared and not committed. `now_us` is the database's clock; None: a batch is received now.
         `keep_tables` is for `ContextTable`."""
-        super().__init__(writer)
+        self._writer = writer
         self._method = estimator.method
         self._rules = rules
+        self._rules_changed = False
         self.formats = DEFAULT_OPTIONS
         """How records were read last."""
         self._names = NameTable(dimensions)
@@ -100,6 +100,20 @@ class Pipeline(Committing):
     def process(self, chunks: Sequence[Chunk], received_at_us: int) -> CommitResult:
         """Prepare and commit at once."""
         return self.commit(self.prepare(chunks, received_at_us))
+
+    def commit(self, batch: Batch) -> CommitResult:
+        """The one transaction. StoreUnavailableError: nothing is stored, the same batch may be given again.
+
+        RulesChangedError: nothing is stored, its chunks have to be prepared again.
+        """
+        if self._writer is None:
+            raise AssertionError("this pipeline was made to prepare batches only")
+        self._writer.ensure_partitions(batch.records.columns["ended_at_us"])
+        try:
+            return self._writer.commit(batch)
+        except RulesChangedError:
+            self._rules_changed = True
+            raise
 
     def prepare(self, chunks: Sequence[Chunk], received_at_us: int) -> Batch:
         """Decode, look up and estimate. Every item of every record is a record, a repeat, refused, or only counted (ignored,

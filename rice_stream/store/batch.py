@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.events.records import Refused
-from rice_stream.meter.amounts import INT64_MAX, Totals, exact_sums, floor_to, roll_up
+from rice_stream.meter.amounts import Totals, floor_to, roll_up
 from rice_stream.quantities import UNKNOWN, Ints
 from rice_stream.store.content import content_digest
-from rice_stream.store.failures import NotStorableError
 from rice_stream.store.identity_rules import KnownRules
 from rice_stream.store.record_columns import NULLABLE_COLUMNS, RECORD_COLUMNS, RECORDED_COLUMN, SOMETIMES_COLUMNS
 from rice_stream.store.timed_stream import TimedStream
@@ -108,23 +107,6 @@ def totals_of(records: AddedUp, watched: Collection[tuple[int, int]]) -> dict[To
             totals[table] = _coarser(totals[table.finer], table.finer, table)
         else:
             totals[table] = _rolled_up(records, table, watched)
-    return totals
-
-
-def added_up(of_batches: Sequence[Mapping[TotalsTable, Totals]]) -> dict[TotalsTable, Totals]:
-    """What several batches add, each row once, in the order of `totals_of`.
-
-    NotStorableError: 64 bits do not hold it; what each adds alone they do.
-    """
-    totals: dict[TotalsTable, Totals] = {}
-    for table in TOTALS_TABLES:
-        some = [of_batch[table] for of_batch in of_batches if table in of_batch]
-        if not some:
-            continue  # nobody adds to it
-        keys, sums = (np.concatenate([getattr(each, name) for each in some]) for name in ("keys", "sums"))
-        if max(exact_sums(sums)) > INT64_MAX:
-            raise NotStorableError(OverflowError("a sum over several batches"))
-        totals[table] = roll_up(list(keys.T), sums)
     return totals
 
 

@@ -34,7 +34,6 @@ from rice_stream.store.horizon import records_from_us
 from rice_stream.store.identity_rules import KnownRules, check_rules
 from rice_stream.store.lock_waits import limit_statement
 from rice_stream.store.months import months_of
-from rice_stream.store.open_transaction import LedgerStanding
 from rice_stream.store.partition_ddl import make_partitions
 from rice_stream.store.partitions import month_of
 from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, probe_sql
@@ -44,7 +43,7 @@ from rice_stream.store.scratch import make_scratch_sql, probe_table
 from rice_stream.store.send_buffer import give_room_to_send
 from rice_stream.store.statements import insert_ignoring, progress_upsert
 from rice_stream.store.totals_tables import TotalsTable
-from rice_stream.store.writer import KnownKeyError, Writer
+from rice_stream.store.writer import KnownKeyError, LedgerStanding, Writer
 
 _BEGIN = (
     f"{limit_statement()}; LOCK TABLE watched_user IN ROW SHARE MODE; {REVISION_QUERY};"
@@ -107,15 +106,6 @@ class PostgresWriter(Writer):
         watched = self._watched
         totals = StreamedTotals(totals_of(records, watched))
         return replace(records, ahead=MadeAhead(stream_ahead(records), _id_lists(records), watched, totals))
-
-    def may_share(self, batch: Batch) -> bool:
-        # Neither a partition that has to be made nor days that have to be held may wait for a transaction that waits for the batch.
-        records = batch.records
-        if not len(records) or records.untimed.any():
-            return False
-        ended_at_us = records.columns["ended_at_us"]
-        first, last = months_of(np.array([ended_at_us.min(), ended_at_us.max()]), "us").tolist()
-        return self._months.issuperset(range(first, last + 1))
 
     def _insert(self, records: Records) -> None:
         ahead = records.ahead

@@ -25,12 +25,11 @@ from rice_stream.store.failures import NotStorableError
 from rice_stream.store.group_rows import insert_entries
 from rice_stream.store.horizon import records_from_us
 from rice_stream.store.identity_rules import KnownRules, check_rules
-from rice_stream.store.open_transaction import LedgerStanding
 from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, nullable, probe_rows, probe_sql
 from rice_stream.store.revisions import REVISION_QUERY, check_revision
 from rice_stream.store.statements import insert_ignoring, progress_upsert
 from rice_stream.store.totals_tables import TotalsTable
-from rice_stream.store.writer import KnownKeyError, Writer
+from rice_stream.store.writer import KnownKeyError, LedgerStanding, Writer
 
 _KNOWN_KEY = frozenset({sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE})
 

@@ -1,38 +1,28 @@
-"""The one transaction of batches, step by step; `postgres.py` and `sqlite.py` know how each step is said.
+"""The one transaction of a batch, step by step; `postgres.py` and `sqlite.py` know how each step is said."""
 
-It is of one batch, or of several that are added one after the other: most rows of totals are the same for all of them, and are
-touched once.
-"""
-
-import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.meter.amounts import Totals
-from rice_stream.quantities import Ints
-from rice_stream.store.batch import Batch, CommitResult, Conflict, Records, Repeats, added_up, totals_of
+from rice_stream.events.refused_items import count_items
+from rice_stream.meter.amounts import Totals, exact_sums
+from rice_stream.quantities import MEASURES, Ints
+from rice_stream.store.batch import Batch, CommitResult, Conflict, Records, Repeats, totals_of
+from rice_stream.store.batch_rows import progress_row
 from rice_stream.store.closed_months import ClosedMonth, late_groups
+from rice_stream.store.content import content_text
 from rice_stream.store.engine import StoreUnavailableError
 from rice_stream.store.entries import EntryGroup
 from rice_stream.store.identity_rules import KnownRules
-from rice_stream.store.open_transaction import (
-    LedgerStanding,
-    OpenTransaction,
-    WrittenBatch,
-    conflicts_of,
-    rows_of,
-    summary,
-)
 from rice_stream.store.recent_keys import RecentKeys
+from rice_stream.store.record_columns import CONTENT_COLUMNS
 from rice_stream.store.retained import retained
 from rice_stream.store.revisions import head_revision
-from rice_stream.store.totals_tables import TotalsTable
+from rice_stream.store.totals_tables import MINUTES, TotalsTable
 from rice_stream.store.untimed import without_known_on_other_days
 
 _PROBE_AFTER_DUPLICATES = 16
@@ -43,6 +33,17 @@ _RACES_MAX = 5
 
 class KnownKeyError(Exception):
     """Some key of the records is in the table already; the insert left nothing behind."""
+
+
+class LedgerStanding(NamedTuple):
+    """Where the ledger stands when a batch is written."""
+
+    horizon_us: int
+    """Before it, records are dropped; 0: there is none."""
+    now_us: int
+    """By the database's clock."""
+    closed_before_us: int
+    """No closed month reaches beyond it; 0: there is none."""
 
 
 class Writer(ABC):
@@ -56,7 +57,6 @@ class Writer(ABC):
         self._watched: frozenset[tuple[int, int]] = frozenset()
         """Whose totals were kept at the last batch."""
         self._revision = head_revision()
-        self._begun: OpenTransaction | None = None
 
     def made_ready(self, records: Records) -> Records:
         """With what can be made of them before their transaction. Any thread may ask, at any time."""
@@ -68,95 +68,47 @@ class Writer(ABC):
         RulesChangedError: not stored; it has to be prepared again. SchemaChangedError: another version has migrated the
         database meanwhile; nothing was stored.
         """
-        self.add(batch)
-        [result] = self.commit_added()
-        return result
-
-    def may_share(self, batch: Batch) -> bool:
-        """Whether its transaction may stay open for a while, and take others of which that is true; any thread may ask."""
-        del batch
-        return False
-
-    def add(self, batch: Batch) -> Batch:
-        """Write a batch's records within the open transaction, or a new one. Returns the batch without what was made ahead of it.
-
-        Errors as of `commit`; nothing of the transaction is stored then.
-        """
-        with self._within() as open_:
+        with self._transaction():
+            # 0. Whose user totals are kept; nobody can be added to them, nor the schema change, until this transaction ends.
+            #    It comes first: whoever has this lock is in no migration's way later on.
+            watched = self._watched = frozenset(self._watched_users())
             # The keys rest on rules that still hold, and hold until this transaction ends.
             if batch.rules is not None:
                 ended_at_us = batch.records.columns["ended_at_us"]
                 self._check_rules(batch.rules, int(ended_at_us.max(initial=0)))
             # What retention has dropped meanwhile is not recorded again; it drops nothing more until this ends.
-            standing = open_.standing = open_.standing or self._standing()
+            standing = self._standing()
             batch = retained(batch, standing.horizon_us)
             # 1. Prompt records: each key once. What is known already is a duplicate or a conflict.
             batch = without_known_on_other_days(batch, self._hold_days, self._stored)
             new, conflicts = self._insert_records(batch, standing.now_us)
-            added = rows_of(batch.records, np.flatnonzero(new))
+            # 2. Totals: exactly the new records' sums, in key order.
+            added = _rows(batch.records, np.flatnonzero(new))
             ahead = added.ahead
-            if ahead is not None and ahead.watched == open_.watched:
+            if ahead is not None and ahead.watched == watched:
                 totals = ahead.totals
             else:
-                totals = totals_of(added, open_.watched)
-            batch = replace(batch, records=replace(batch.records, ahead=None))
-            open_.written.append(WrittenBatch(batch, new, conflicts, totals))
-            # A guess that outlasts a failure costs a look.
-            self._recent.add(batch.records.event_keys if new.all() else batch.records.event_keys[new])
-            self._all_new = bool(new.all())
-        return batch
-
-    def commit_added(self) -> list[CommitResult]:
-        """Store all that was added, or nothing of it; what became of each batch. Errors as of `commit`."""
-        with self._within() as open_:
-            standing = open_.standing or self._standing()
-            # 2. Totals: exactly the new records' sums, in key order.
-            of_all = [each.totals for each in open_.written]
-            self._add_totals(of_all[0] if len(of_all) == 1 else added_up(of_all))
-            results = [self._finish(each, standing) for each in open_.written]
-        self._begun = None
-        open_.transaction.__exit__(None, None, None)
-        return results
-
-    def _finish(self, written: WrittenBatch, standing: LedgerStanding) -> CommitResult:
-        batch = written.batch
-        # What came after its month was closed is in records and totals, and beside what was reported of the month.
-        self._post_late(written, standing)
-        # 3. What was refused, and what contradicted an earlier record.
-        self._insert_quarantine(batch)
-        conflicts = self._conflicts_within_batch(batch.repeats) + written.conflicts
-        self._insert_conflicts(conflicts, batch)
-        # 4. How far each partition has been read.
-        result, rows = summary(written, conflicts)
-        self._save_progress(rows, batch.received_at_us)
+                totals = totals_of(added, watched)
+            self._add_totals(totals)
+            # What came after its month was closed is in records and totals, and beside what was reported of the month.
+            self._post_late(added, standing)
+            # 3. What was refused, and what contradicted an earlier record.
+            self._insert_quarantine(batch)
+            conflicts = self._conflicts_within_batch(batch.repeats) + conflicts
+            self._insert_conflicts(conflicts, batch)
+            # 4. How far each partition has been read.
+            result, rows = _summary(batch, new, conflicts, totals[MINUTES])
+            self._save_progress(rows, batch.received_at_us)
+        self._recent.add(result.recorded_keys)
+        self._all_new = result.recorded == len(batch.records)
         return result
 
-    @contextmanager
-    def _within(self) -> Iterator[OpenTransaction]:
-        """The open transaction, or a new one; where the block fails it is rolled back."""
-        if self._begun is None:
-            transaction = self._transaction()
-            transaction.__enter__()
-            self._begun = OpenTransaction(transaction)
-        open_ = self._begun
-        try:
-            if not open_.written:
-                # 0. Whose user totals are kept; nobody can be added to them, nor the schema change, until this transaction ends.
-                #    It comes first: whoever has this lock is in no migration's way later on.
-                open_.watched = self._watched = frozenset(self._watched_users())
-            yield open_
-        except BaseException:
-            self._begun = None
-            open_.transaction.__exit__(*sys.exc_info())
-            raise
-
-    def _post_late(self, written: WrittenBatch, standing: LedgerStanding) -> None:
-        ended_at_us = written.batch.records.columns["ended_at_us"]
-        if not (written.new & (ended_at_us < standing.closed_before_us)).any():
-            return
-        added = rows_of(written.batch.records, np.flatnonzero(written.new))
+    def _post_late(self, added: Records, standing: LedgerStanding) -> None:
         ended_at_us = added.columns["ended_at_us"]
-        tenant_keys = np.unique(added.columns["tenant_key"][ended_at_us < standing.closed_before_us]).tolist()
+        early = np.flatnonzero(ended_at_us < standing.closed_before_us)
+        if not early.size:
+            return
+        tenant_keys = np.unique(added.columns["tenant_key"][early]).tolist()
         for group in late_groups(added, self._closed_months(tenant_keys, int(ended_at_us.min()))):
             self._post(group, standing.now_us)
 
@@ -168,20 +120,20 @@ class Writer(ABC):
             known = differing = np.empty(0, dtype=np.intp)
             looked_for = np.arange(len(records)) if self._probe_first else repeated
             if looked_for.size:
-                known, differing = self._probe(rows_of(records, looked_for))
+                known, differing = self._probe(_rows(records, looked_for))
                 known, differing = looked_for[known], looked_for[differing]
                 new[known] = False
             if self._probe_first:
                 foreseen = np.isin(known, repeated).all()
                 self._probe_first = self._probe_first - 1 if foreseen else _PROBE_AFTER_DUPLICATES
-            chosen = rows_of(records, np.flatnonzero(new))
+            chosen = _rows(records, np.flatnonzero(new))
             try:
                 if len(chosen):
                     self._insert(chosen.recorded_at(now_us))
             except KnownKeyError:
                 self._probe_first = _PROBE_AFTER_DUPLICATES
                 continue
-            return new, conflicts_of(records, batch.partition_of, differing)
+            return new, _conflicts(records, batch.partition_of, differing)
         raise StoreUnavailableError("other workers keep writing the same events; are two groups reading one topic?")
 
     def _conflicts_within_batch(self, repeats: Repeats) -> list[Conflict]:
@@ -192,7 +144,7 @@ class Writer(ABC):
         if not len(repeats.others):
             return []
         _, differing = self._probe(repeats.others)
-        return conflicts_of(repeats.others, repeats.partition_of_others, differing)
+        return _conflicts(repeats.others, repeats.partition_of_others, differing)
 
     @abstractmethod
     def _transaction(self) -> AbstractContextManager[Any]:
@@ -258,3 +210,48 @@ class Writer(ABC):
     @abstractmethod
     def close(self) -> None:
         """Give the connection back."""
+
+
+def _rows(records: Records, rows: NDArray[np.intp]) -> Records:
+    """These rows of the records: nearly always all."""
+    return records if len(rows) == len(records) else records.select(rows)
+
+
+def _conflicts(records: Records, partition_of: NDArray[np.intp], rows: NDArray[np.intp]) -> list[Conflict]:
+    said = {name: records.said(name) for name in CONTENT_COLUMNS} if len(rows) else {}
+    return [
+        Conflict(
+            tenant_key=int(records.columns["tenant_key"][row]),
+            event_key=records.event_keys[row].tobytes(),
+            event_id=records.event_ids[row].decode(),
+            detail=content_text({name: int(said[name][row]) for name in CONTENT_COLUMNS}),
+            partition=int(partition_of[row]),
+        )
+        for row in rows.tolist()
+    ]
+
+
+def _summary(
+    batch: Batch, new: NDArray[np.bool_], conflicts: list[Conflict], added: Totals
+) -> tuple[CommitResult, list[dict[str, Any]]]:
+    partitions = len(batch.progress)
+    recorded = np.bincount(batch.partition_of[new], minlength=partitions)
+    known = np.bincount(batch.partition_of[~new], minlength=partitions) + batch.repeats.count
+    conflicting = np.bincount(np.array([c.partition for c in conflicts], dtype=np.intp), minlength=partitions)
+    duplicates = known - conflicting
+    rows = [
+        progress_row(progress, int(recorded[i]), int(duplicates[i]), int(conflicting[i]))
+        for i, progress in enumerate(batch.progress)
+    ]
+    tenants = np.unique(batch.records.columns["tenant_key"][new])
+    result = CommitResult(
+        recorded=int(recorded.sum()),
+        duplicates=int(duplicates.sum()),
+        conflicts=int(conflicting.sum()),
+        quarantined=count_items(batch.refused),
+        older_than_retention=sum(progress.older_than_retention for progress in batch.progress),
+        tenants=frozenset(tenants.tolist()),
+        sums=dict(zip(MEASURES, exact_sums(added.sums), strict=True)),
+        recorded_keys=batch.records.event_keys if new.all() else batch.records.event_keys[new],
+    )
+    return result, rows

@@ -46,7 +46,6 @@ from rice_stream.worker.partitions_ahead import keep_partitions_ahead
 from rice_stream.worker.relay import Relay
 from rice_stream.worker.retention import Retention, retention_days
 from rice_stream.worker.schema_watch import SchemaWatch
-from rice_stream.worker.shared_transaction import batches_sharing
 from rice_stream.worker.sweep import BudgetSweep, sweep_lease
 
 log = logging.getLogger(__name__)
@@ -118,8 +117,7 @@ class Worker:
         self._telemetry = Telemetry(metrics, Heartbeat(timeout_s=settings.progress_timeout_s), tracing)
         pace = BatchPace(settings.batch_wait_s)
         self._app = create_app(settings, pace)
-        share_max = batches_sharing(settings.batch_events_max)
-        self._intake = Intake(events_max=settings.batch_events_max // share_max)
+        self._intake = Intake(events_max=settings.batch_events_max)
         self._stop = asyncio.Event()
         self._last_arrival_s = time.monotonic()
         self._batches_committed = 0
@@ -155,7 +153,6 @@ class Worker:
             on_commit=self._committed,
             now_us=self._clock.now_us,
             headroom=headroom,
-            share_max=share_max,
         )
         events = self._app.topic(
             *settings.events_topics, value_type=bytes, value_serializer="raw", key_serializer="raw"
@@ -195,7 +192,7 @@ class Worker:
             asyncio.create_task(self._deliveries.run(), name="deliveries"),
         ]
         stopping: asyncio.Task[Any] = asyncio.create_task(self._stop.wait(), name="stop")
-        app_ends = asyncio.create_task(self._app.wait_until_stopped(), name="app")
+        app_ends = asyncio.create_task(self._app_ends(), name="app")
         deadline = StopDeadline(stop_limit_s(self._settings.store_retry_s))
         try:
             await self._app.start()
@@ -219,6 +216,9 @@ class Worker:
             deadline.cancel()
         if self._app.crash_reason is not None:
             raise RiceError(f"the Kafka consumer failed: {self._app.crash_reason!r}") from self._app.crash_reason
+
+    async def _app_ends(self) -> None:
+        await self._app.wait_until_stopped()
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()

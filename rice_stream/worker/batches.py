@@ -8,33 +8,45 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from rice_stream.pipeline.chunks import Chunk, Place
 from rice_stream.pipeline.culprits import is_culprits
 from rice_stream.pipeline.pipeline import Pipeline, Prepared
-from rice_stream.runtime.tracing import TraceSpan
+from rice_stream.runtime.tracing import NO_SPAN, TraceSpan
 from rice_stream.store.batch import Batch, CommitResult
 from rice_stream.store.failures import NotStorableError
 from rice_stream.store.identity_rules import RulesChangedError
 from rice_stream.worker.batch_spans import BatchSpans, ended, say_outcome
-from rice_stream.worker.batch_work import BatchWork
 from rice_stream.worker.headroom import NO_HEADROOM, Headroom
 from rice_stream.worker.health import Telemetry
 from rice_stream.worker.held_chunks import BatchTimes, HeldChunks
 from rice_stream.worker.intake import FetchedChunk, Intake
 from rice_stream.worker.isolation import Isolation
-from rice_stream.worker.partition_guard import PartitionGuard
+from rice_stream.worker.partition_guard import PartitionGuard, Pause
 from rice_stream.worker.reading_again import BytesLetGoError, ReadingAgain, check_at_hand, not_stored
 from rice_stream.worker.repeated_ids import RecentIds
-from rice_stream.worker.shared_transaction import SharedTransaction
-from rice_stream.worker.sharing_batches import OTHERS_FIRST_S, SharingBatches
-from rice_stream.worker.shown_partitions import ShownPartitions
 from rice_stream.worker.store_retry import StoreRetry
 from rice_stream.worker.storing_batches import StoringBatches
 
 log = logging.getLogger(__name__)
+
+_OTHERS_FIRST_S = 0.002
+"""A backlog's next batch begins before what is left to do after a transaction."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """A batch on its way into the store; `chunks` is what it was made of, in case it must be taken apart."""
+
+    batch: Batch | None
+    """None: it could not even be prepared, because of `error`."""
+    chunks: list[Chunk]
+    fetched: list[FetchedChunk]
+    """What to acknowledge once it is stored."""
+    error: Exception | None
+    span: TraceSpan = NO_SPAN
 
 
 class BatchLoop:
@@ -52,21 +64,15 @@ class BatchLoop:
         on_commit: Callable[[CommitResult], None],
         now_us: Callable[[], int] | None = None,
         headroom: Headroom | None = None,
-        share_max: int = 1,
     ) -> None:
         """`now_us` says when a batch is received, in epoch microseconds; None: the machine's clock does. `headroom` None: nothing
-        waits for what follows. `share_max`: so many batches of a backlog share a transaction."""
+        waits for what follows."""
         self._intake = intake
         self._pipeline = pipeline
         self._metrics = telemetry.metrics
         self._heartbeat = telemetry.heartbeat
         self._spans = BatchSpans(telemetry.tracing)
         self._guard = guard
-        self._shown = ShownPartitions(guard, telemetry)
-        self._share_max = share_max
-        self._sharing = SharingBatches(
-            pipeline, telemetry, thread=lambda: self._commit_thread, alone=self._store_alone, stored=self._stored
-        )
         self._set_aside = set_aside
         self._times = times
         self._on_commit = on_commit
@@ -84,7 +90,7 @@ class BatchLoop:
         An exception means: stop the process. Whatever was not acknowledged will be delivered again; nothing is
         acknowledged that was not stored.
         """
-        storing: StoringBatches[BatchWork] = StoringBatches()
+        storing = StoringBatches()
         left: list[FetchedChunk] = []
         try:
             while fetched := left or await self._held.following():
@@ -105,7 +111,7 @@ class BatchLoop:
             self._commit_thread.shutdown()
 
     async def _go_on(
-        self, storing: StoringBatches[BatchWork], fetched: list[FetchedChunk], *, are_left: bool
+        self, storing: StoringBatches, fetched: list[FetchedChunk], *, are_left: bool
     ) -> list[FetchedChunk]:
         """Begin to store a batch of the chunks, or let them wait; returns what has to go before anything else.
 
@@ -118,26 +124,18 @@ class BatchLoop:
                 return []
         span = self._spans.begin(fetched)
         work, left = await self._work(fetched, span)
-        shares = self._share_max > 1 and work.batch is not None and self._pipeline.may_share(work.batch)
-        if not shares:
-            await storing.until_committed()
+        await storing.until_committed()
         if work.batch is not None and (pauses := self._guard.judge(work.batch)):
             # What is acknowledged of a partition that is set aside is not read again.
             await storing.until_done()
-            self._shown.paused(pauses)
+            self._pause(pauses)
             span.end("PartitionPaused")
             return self._without_waiting(fetched)
-        self._shown.goes_on(work.batch)
-        # Small batches are the sign of no backlog: then latency counts, and there is nothing to overlap with.
-        more = len(self._intake) > 0 or bool(left)
-        if not (shares and await storing.joins(work)):
-            await storing.until_committed()
-            if shares and more:
-                storing.begin_shared(SharedTransaction(work, self._share_max), self._sharing.store)
-            else:
-                storing.begin(partial(self._store, work, still_waiting=bool(left)))
+        self._show_partitions(work.batch)
+        storing.begin(partial(self._store, work, still_waiting=bool(left)))
         del work, fetched
-        if not more:
+        # Small batches are the sign of no backlog: then latency counts, and there is nothing to overlap with.
+        if not len(self._intake) and not left:
             await storing.until_done()
         return left
 
@@ -156,23 +154,36 @@ class BatchLoop:
             self._heartbeat.caught_up()
         return kept
 
-    def gave_away(self, places: Iterable[Place]) -> None:
-        """These partitions are other workers' now."""
-        self._shown.gave_away(places)
+    def _pause(self, pauses: list[Pause]) -> None:
+        for (topic, partition), seconds, sentence in pauses:
+            log.error("%s It waits %.0f s; other partitions go on.", sentence, seconds)
+            self._metrics.partition_pauses.labels(topic, str(partition)).inc()
+            self._heartbeat.set_problem(f"partition {topic}/{partition}", sentence)
 
-    async def _work(self, fetched: list[FetchedChunk], span: TraceSpan) -> tuple[BatchWork, list[FetchedChunk]]:
+    def _show_partitions(self, batch: Batch | None) -> None:
+        for part in batch.progress if batch is not None else ():
+            if not self._guard.is_red((part.topic, part.partition)):
+                self._heartbeat.set_problem(f"partition {part.topic}/{part.partition}", None)
+
+    def gave_away(self, places: Iterable[Place]) -> None:
+        """These partitions are other workers' now: what is wrong with them is theirs to tell."""
+        for topic, partition in places:
+            self._guard.forget((topic, partition))
+            self._heartbeat.set_problem(f"partition {topic}/{partition}", None)
+
+    async def _work(self, fetched: list[FetchedChunk], span: TraceSpan) -> tuple["_Work", list[FetchedChunk]]:
         """A batch of the chunks, and what it has no room for. A chunk of which anything is left is not acknowledged with it."""
         chunks = [one.chunk for one in fetched]
         try:
             prepared = await self._prepare(span, chunks)
         except Exception as error:
             if is_culprits(error) and not isinstance(error, BytesLetGoError):
-                return BatchWork(None, chunks, fetched, error, span), []
+                return _Work(None, chunks, fetched, error, span), []
             span.end(type(error).__name__)
             raise
         done = len(fetched) - len(prepared.left)
         left = [replace(one, chunk=chunk) for one, chunk in zip(fetched[done:], prepared.left, strict=True)]
-        return BatchWork(prepared.batch, prepared.taken, fetched[:done], None, span), left
+        return _Work(prepared.batch, prepared.taken, fetched[:done], None, span), left
 
     async def _prepare(self, span: TraceSpan, chunks: Sequence[Chunk]) -> Prepared:
         with span.step("rice.prepare"):
@@ -187,7 +198,7 @@ class BatchLoop:
                     self._held.forget()
                 raise
 
-    async def _store(self, work: BatchWork, committed: asyncio.Future[None], *, still_waiting: bool) -> None:
+    async def _store(self, work: "_Work", committed: asyncio.Future[None], *, still_waiting: bool) -> None:
         """Store what was prepared, or as much of it as can be; then acknowledge its chunks. `committed` is set in between, where
         the next batch can begin earlier."""
         with ended(work.span):
@@ -206,17 +217,6 @@ class BatchLoop:
                 check_at_hand(work.chunks, work.fetched)
                 one = partial(self._prepare, work.span), partial(self._commit_part, work.span)
                 await Isolation(*one, self._pipeline.formats).store(work.chunks, error)
-            with work.span.step("rice.acknowledge"):
-                self._acknowledge(work.fetched)
-
-    async def _store_alone(self, work: BatchWork) -> None:
-        await self._store(work, asyncio.get_running_loop().create_future(), still_waiting=True)
-
-    def _stored(self, work: BatchWork, batch: Batch, result: CommitResult) -> None:
-        with ended(work.span):
-            self._committed(batch, result, still_waiting=False)
-            if result.recorded:
-                self._metrics.visible(batch, work.chunks, self._now_us())
             with work.span.step("rice.acknowledge"):
                 self._acknowledge(work.fetched)
 
@@ -267,18 +267,16 @@ class BatchLoop:
         with span.step("rice.commit") as step:
             result = await self._retry.run(self._commit_thread, partial(self._transaction, batch))
             say_outcome(step, result)
-        if committed is not None and (still_waiting or len(self._intake) > 0):
+        still_waiting = still_waiting or len(self._intake) > 0
+        if committed is not None and still_waiting:
             committed.set_result(None)
-            await asyncio.sleep(OTHERS_FIRST_S)
-        self._committed(batch, result, still_waiting=still_waiting)
-        return result
-
-    def _committed(self, batch: Batch, result: CommitResult, *, still_waiting: bool) -> None:
-        self._heartbeat.advanced(still_waiting=still_waiting or len(self._intake) > 0)
+            await asyncio.sleep(_OTHERS_FIRST_S)
+        self._heartbeat.advanced(still_waiting=still_waiting)
         self._metrics.committed(batch, result)
         self._metrics.repeated_ids.inc(self._recent_ids.count_repeated(result.recorded_keys))
         self._held.committed(batch)
         self._on_commit(result)
+        return result
 
     def _transaction(self, batch: Batch) -> CommitResult:
         with self._metrics.commit_seconds.time():

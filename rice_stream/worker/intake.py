@@ -12,7 +12,7 @@ from typing import Any
 from rice_stream.events.kept_values import KeptValues
 from rice_stream.pipeline.chunks import Chunk
 
-BATCH_BYTES_MAX = 9 * 1024 * 1024
+BATCH_BYTES_MAX = 17 * 1024 * 1024
 """Most bytes of records that a batch takes at once, and that wait for it; a larger chunk is taken by itself."""
 RECORD_BYTES = 200
 """What a record takes in memory besides its key, value and headers, about."""

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from rice_stream.pipeline.chunks import Chunk, Place
-from rice_stream.worker.batch_work import BatchWork
 from rice_stream.worker.intake import FetchedChunk, Intake
 from rice_stream.worker.storing_batches import StoringBatches
 
@@ -31,7 +30,7 @@ def check_at_hand(chunks: Iterable[Chunk], fetched: Sequence[FetchedChunk] = ())
         raise BytesLetGoError(fetched)
 
 
-async def not_stored(storing: StoringBatches[BatchWork]) -> list[FetchedChunk]:
+async def not_stored(storing: StoringBatches) -> list[FetchedChunk]:
     """Once nothing is being stored any more: the chunks of the last batch, where it has to be made again.
 
     Raises what else went wrong.

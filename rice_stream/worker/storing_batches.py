@@ -2,18 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from functools import partial
-from typing import Generic
-
-from rice_stream.worker.shared_transaction import SharedTransaction, Work
 
 
-class StoringBatches(Generic[Work]):
-    """At most one transaction, of a batch or of several that share it. For one task at a time."""
+class StoringBatches:
+    """At most one batch in its transaction. For one task at a time."""
 
     def __init__(self) -> None:
-        self._shared: SharedTransaction[Work] | None = None
-        """The last transaction, where others may join it."""
         self._committed: asyncio.Future[None] | None = None
         """Of the last batch: done once its transaction is, where nothing can go wrong with that any more."""
         self._whole: list[asyncio.Task[None]] = []
@@ -29,22 +23,8 @@ class StoringBatches(Generic[Work]):
         self._committed = asyncio.get_running_loop().create_future()
         self._whole.append(asyncio.create_task(store(self._committed)))
 
-    def begin_shared(
-        self,
-        shared: SharedTransaction[Work],
-        store: Callable[[SharedTransaction[Work], asyncio.Future[None]], Coroutine[None, None, None]],
-    ) -> None:
-        """The same of batches that share a transaction; `store` writes each that joins."""
-        self._shared = shared
-        self.begin(partial(store, shared))
-
-    async def joins(self, work: Work) -> bool:
-        """Whether a batch is in the transaction of the last one: it has to begin none."""
-        return self._shared is not None and await self._shared.joins(work)
-
     async def until_committed(self) -> None:
-        """Until the next transaction may begin. Raises what storing the last batch, or one before it, does."""
-        await self._close_shared()
+        """Until the next batch may begin. Raises what storing the last one, or one before it, does."""
         if self._committed is not None:
             await asyncio.wait([self._whole[-1], self._committed], return_when=asyncio.FIRST_COMPLETED)
             self._committed = None
@@ -53,7 +33,6 @@ class StoringBatches(Generic[Work]):
 
     async def until_done(self) -> None:
         """Until all of them are stored and acknowledged. Raises what storing one of them does."""
-        await self._close_shared()
         self._committed = None
         while self._whole:
             await self._first()
@@ -67,11 +46,5 @@ class StoringBatches(Generic[Work]):
 
     async def end(self) -> None:
         """Until nothing runs any more, however it ends."""
-        await self._close_shared()
         if self._whole:
             await asyncio.wait(self._whole)
-
-    async def _close_shared(self) -> None:
-        if self._shared is not None:
-            await self._shared.close()
-            self._shared = None

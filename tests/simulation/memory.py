@@ -27,13 +27,12 @@ from rice_stream.store.closed_months import ClosedMonth
 from rice_stream.store.dimensions import AttributionIdentity, Dimensions
 from rice_stream.store.entries import EntryGroup
 from rice_stream.store.identity_rules import IdentityRules, KnownRules, RuleRow
-from rice_stream.store.open_transaction import LedgerStanding
 from rice_stream.store.probe import known_and_differing, nullable
 from rice_stream.store.record_columns import CONTENT_COLUMNS
 from rice_stream.store.retention_plan import month_floor_us
 from rice_stream.store.statements import PROGRESS_COUNTERS
 from rice_stream.store.totals_tables import TotalsTable
-from rice_stream.store.writer import KnownKeyError, Writer
+from rice_stream.store.writer import KnownKeyError, LedgerStanding, Writer
 from tests.simulation.store import NOT_JUDGED, Faults, WrapWriter, faulty_pipeline
 from tests.support.store_checks import TABLES, measures_of, recomputed_totals
 

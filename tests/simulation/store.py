@@ -31,14 +31,13 @@ from rice_stream.store.closed_months import ClosedMonth
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import StoreUnavailableError, open_engine, reading, writing
 from rice_stream.store.entries import EntryGroup
-from rice_stream.store.identity_rules import IdentityRules, KnownRules, RulesChangedError, StoredRules
+from rice_stream.store.identity_rules import IdentityRules, KnownRules, StoredRules
 from rice_stream.store.migrate import migrate
-from rice_stream.store.open_transaction import LedgerStanding
 from rice_stream.store.retention import drop_records_before
 from rice_stream.store.sqlite import SqliteWriter
 from rice_stream.store.totals_tables import DAYS, SLOTS, USER_SLOTS, TotalsTable
 from rice_stream.store.watching import watch_user
-from rice_stream.store.writer import Writer
+from rice_stream.store.writer import LedgerStanding, Writer
 from tests.simulation.settings_changes import SeldomLooked
 from tests.support.damage import DAMAGES, damage_totals
 from tests.support.fakes import NOON_US, OPERATOR, TOKEN_DEFAULTS, FakeMethod, fake_reference
@@ -138,30 +137,17 @@ class FaultyWriter(Writer):
         self._inner = inner
         self._faults = faults
         self._plan: str | None = None
-        self._added: list[Batch] = []
 
     def _at(self, step: str) -> None:
         if self._plan == step:
             self._faults.fail(step)
 
-    def may_share(self, batch: Batch) -> bool:
-        return len(batch.records) > 0
-
-    def add(self, batch: Batch) -> Batch:
-        """Others write in between, and nothing of what was added is seen by them: so all of it happens at once in the end."""
-        if not self._added:
-            self._plan = self._faults.plan()
-            self._at("begin")
-        self._added.append(batch)
-        return batch
-
-    def commit_added(self) -> list[CommitResult]:
-        added, self._added = self._added, []
-        for batch in added:
-            super().add(batch)
-        results = super().commit_added()
+    def commit(self, batch: Batch) -> CommitResult:
+        self._plan = self._faults.plan()
+        self._at("begin")
+        result = super().commit(batch)
         self._at("committed")
-        return results
+        return result
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -235,13 +221,6 @@ class FaultyPipeline(Pipeline):
         added = super().add(making, chunks, received_at_us, items_max=items_max)
         assert items_max is None or making.items <= items_max, "a transaction is bounded"
         return added
-
-    def commit_written(self) -> list[CommitResult]:
-        try:
-            return super().commit_written()
-        except RulesChangedError:  # it comes only now, as the writer writes all at once
-            self._rules_changed = True
-            raise
 
     def made(self, making: BatchInMaking, received_at_us: int) -> Prepared:
         prepared = super().made(making, received_at_us)

@@ -17,8 +17,7 @@ import pytest
 
 from rice_stream.store.batch import Records
 from rice_stream.store.identity_rules import KnownRules
-from rice_stream.store.open_transaction import LedgerStanding
-from rice_stream.store.writer import Writer
+from rice_stream.store.writer import LedgerStanding, Writer
 from rice_stream.worker.batches import BatchLoop
 from rice_stream.worker.handed_out import HandedOutChunks
 from tests.simulation.memory import MemoryStore, MemoryWriter

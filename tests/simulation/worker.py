@@ -82,7 +82,6 @@ class Worker:
             times=BatchTimes(lambda: sizes.batch_wait_s, sizes.store_retry_s, lambda: 5 * sizes.batch_wait_s),
             on_commit=self._on_commit,
             headroom=SomeHeadroom(random),
-            share_max=sizes.share_max,
         )
         self._executors = [self._replace_thread(name) for name in ("_prepare_thread", "_commit_thread")]
         self._tasks = [
@@ -233,8 +232,6 @@ class Sizes:
     def __init__(self, random: Random) -> None:
         self.chunk_records_max = random.choice([1, 3, 10])
         self.batch_events_max = random.choice([1, 5, 20])
-        self.share_max = random.choice([1, 2, 4])
-        """So many batches of a backlog share a transaction."""
         self.hop_s_max = random.choice([0.001, 0.001, 0.05])
         """How long an answer of the Kafka thread may wait for a busy event loop."""
         self.batch_wait_s = random.choice([0.01, 0.2])

@@ -38,7 +38,7 @@ class Scripted:
 
 def test_the_next_one_begins_once_the_transaction_before_is_done() -> None:
     async def script() -> list[str]:
-        scripted, storing = Scripted(), StoringBatches[str]()
+        scripted, storing = Scripted(), StoringBatches()
         storing.begin(scripted.batch("a"))
         await storing.until_committed()
         storing.begin(scripted.batch("b"))
@@ -56,7 +56,7 @@ def test_the_next_one_begins_once_the_transaction_before_is_done() -> None:
 def test_a_failure_comes_out_before_a_batch_after_the_next_begins(fails: str) -> None:
     """Of the transaction at once; of what comes after it at the latest with the next one, which is not cut short."""
 
-    async def both(scripted: Scripted, storing: StoringBatches[str]) -> None:
+    async def both(scripted: Scripted, storing: StoringBatches) -> None:
         scripted.go.set()
         storing.begin(scripted.batch("a", fails=fails))
         await storing.until_committed()
@@ -64,7 +64,7 @@ def test_a_failure_comes_out_before_a_batch_after_the_next_begins(fails: str) ->
         await storing.until_committed()
 
     async def script() -> list[str]:
-        scripted, storing = Scripted(), StoringBatches[str]()
+        scripted, storing = Scripted(), StoringBatches()
         with pytest.raises(FailedError, match="a"):
             await both(scripted, storing)
         await storing.end()
