@@ -25,7 +25,7 @@ from benchmarks.traffic import events, produce
 from rice_stream.sandbox.stack.stack import LocalStack
 from rice_stream.store.engine import reading
 
-_EVENTS = 250_000
+_EVENTS = 800_000
 _TENANTS = 10
 _SMALL_RECORDS = 100_000
 _SMALL_TENANTS = 500

@@ -33,6 +33,12 @@ ODD: tuple[object, ...] = (
 )
 
 
+@pytest.fixture(autouse=True)
+def new_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others have read what is odd, and leave some blocks alone."""
+    monkeypatch.setattr(blocks, "_idle", [])
+
+
 def kept(records: Sequence[RawRecord]) -> KeptValues:
     """As a fetch brings them."""
     offsets = np.array([record.offset for record in records])
@@ -74,7 +80,6 @@ def test_a_batch_of_joined_chunks_is_the_batch_of_the_same_records_one_by_one(
     sqlite: SqliteDatabases, monkeypatch: pytest.MonkeyPatch, seed: int, odd: int
 ) -> None:
     """Progress, origin, repeats, refused and ignored records too; in blocks that end amid chunks."""
-    monkeypatch.setattr(blocks, "_idle", [])  # others have read what is odd, and leave some blocks alone
     monkeypatch.setattr(joined_chunks, "RECORDS_MAX", 190)
     chunks = drawn(seed, odd)
     with open_store(sqlite.migrated()) as store:

@@ -70,7 +70,7 @@ def test_mutated_payloads_give_what_the_full_decoders_give(name: str) -> None:
             value = mutated_bytes(value, draw)
         named = FormatOptions(topic_formats={"requests": name}) if draw.random() < 0.3 else DEFAULT_OPTIONS
         plain += is_plain(record(value), named)
-        if value[:1] == b"\n" and not is_whole(value):
+        if has_too_large_a_number(value) or (value[:1] == b"\n" and not is_whole(value)):
             decode_batch([record(value)], named)  # what is broken where nobody reads does not matter
             continue
         try:
@@ -79,6 +79,15 @@ def test_mutated_payloads_give_what_the_full_decoders_give(name: str) -> None:
             print(f"seed {seed} of {name}: {value!r}")
             raise
     assert plain > PAYLOADS_EACH // 25
+
+
+def has_too_large_a_number(value: bytes) -> bool:
+    """Whether a number stands in it that no float holds: whoever reads all of it refuses it, whoever skips it does not see it."""
+    try:
+        msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return "out of range" in str(error)
+    return False
 
 
 CONFIGURED = FormatOptions(
