@@ -26,7 +26,7 @@ from tests.support.format_payloads import FILES, MARKER, OTLP_PAYLOADS, as_proto
 TEXT = "Which of these rows belong to the second quarter, and what do they add up to? " * 30
 """2,340 characters, about 600 tokens, in place of every text."""
 STAMP_US = 1_795_377_600_000_000
-KAFKA_EVENTS = 75_000
+KAFKA_EVENTS = 200_000
 RECORDS = 1_000
 """How many records a repetition reads, as the worker does: block by block."""
 REPETITIONS = 3
