@@ -5,12 +5,12 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import groupby
-from json import loads
 from typing import Any
 
 from sqlalchemy import Connection, select, text
 
 from rice_stream.canonical_json import canonical_json
+from rice_stream.proof.json_objects import object_of
 from rice_stream.proof.told_changes import ToldChange, erased_names, has_erased, told_changes
 from rice_stream.quantities import ENTRY_AMOUNTS, MARKET_COLUMN
 from rice_stream.store import schema
@@ -70,7 +70,7 @@ def correction_problems(connection: Connection) -> Iterator[str]:
             yield f"{which}: its row says otherwise of its tenant, event, instant or cause than its entries"
         if row["adjustment_key"] in of_others:
             yield f"{which}: an entry of it says otherwise of its event, when that ended, or its user than the record"
-        if {*_json(row["detail"]).get("closed_months", ())} != closed[row["adjustment_key"]]:
+        if {*object_of(row["detail"]).get("closed_months", ())} != closed[row["adjustment_key"]]:
             yield f"{which}: its row says otherwise of closed months than its entries"
         if row["cause"] == "void":
             yield from _of_void(which, row, voids.pop(group, None), erased, was_erased="" in voids)
@@ -112,7 +112,7 @@ def _of_void(
             yield f"{which}: the audit trail does not tell of it"
         return
     yield from _author_and_reason(which, row, told, erased)
-    if not told.is_erased and _json(row["detail"]).get("event_id") != told.subject_id:
+    if not told.is_erased and object_of(row["detail"]).get("event_id") != told.subject_id:
         yield f"{which}: its row says otherwise of its event than the audit trail"
     sums = {name: -int(row[f"contra_{name}"]) for name in ENTRY_AMOUNTS}
     amounts = told.after.get("amounts")
@@ -133,7 +133,7 @@ def _of_restated(which: str, row: Row, restatement: Row | None, *, is_erased: bo
     if restatement is None or restatement["dry_run"]:
         yield f"{which}: there is no restatement {row['restatement_id']} that posted it"
         return
-    detail = _json(row["detail"])
+    detail = object_of(row["detail"])
     stated = {"method": restatement["method_version"], "factors": restatement["factor_version"]}
     if {name: detail.get(name) for name in stated} != stated:
         yield f"{which}: its row says otherwise of its method or factors than its restatement"
@@ -151,7 +151,7 @@ def _late_digests(connection: Connection) -> dict[int, str]:
     with connection.execution_options(yield_per=1000).execute(query) as rows:
         for (adjustment_key, tenant_key, detail), lines in groupby(rows, lambda row: row[:3]):
             keys = hashlib.blake2b(b"".join(_key(line.event_key) for line in lines), digest_size=16).hexdigest()
-            months = _json(detail).get("closed_months")
+            months = object_of(detail).get("closed_months")
             month = months[0] if isinstance(months, list) and months else None
             found[adjustment_key] = _digest({"cause": "late", "tenant_key": tenant_key, "month": month, "keys": keys})
     return found
@@ -172,7 +172,7 @@ def _of_restatements(
             kept = _BY_CAUSE if row["after_carbon_market_ugco2e"] is not None else {"by_cause": _BY_CAUSE["by_cause"]}
             for column, amount in kept.items():
                 posted = {cause: sum_ for cause, sum_ in sums[name, amount].items() if sum_}
-                if {cause: sum_ for cause, sum_ in _json(row[column]).items() if sum_} != posted:
+                if {cause: sum_ for cause, sum_ in object_of(row[column]).items() if sum_} != posted:
                     yield f"{which}: {column} of its row is not what its corrections add up to"
                 before, after = (int(row[f"{when}_{amount}"]) for when in ("before", "after"))
                 if before + sum(posted.values()) != after:
@@ -215,7 +215,9 @@ def _of_end(which: str, row: Row, end: ToldChange) -> Iterator[str]:
     for column in ("records", "entries", *_BY_CAUSE):
         said = end.after.get(column)
         now = (
-            {cause: str(amount) for cause, amount in _json(row[column]).items()} if column in _BY_CAUSE else row[column]
+            {cause: str(amount) for cause, amount in object_of(row[column]).items()}
+            if column in _BY_CAUSE
+            else row[column]
         )
         if said is not None and said != now:
             yield f"{which}: its row says otherwise of {column} than the audit trail"
@@ -236,11 +238,3 @@ def _key(stored: Any) -> bytes:
 
 def _digest(made_for: Mapping[str, Any]) -> str:
     return hashlib.blake2b(canonical_json(made_for), digest_size=16).hexdigest()
-
-
-def _json(written: str) -> dict[str, Any]:
-    try:
-        found = loads(written)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

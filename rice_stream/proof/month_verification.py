@@ -1,13 +1,13 @@
 """Whether a month's totals are what its records and entries add up to, and whether closed months are still what was asserted."""
 
 from collections.abc import Mapping
-from json import loads
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from rice_stream.instants import SECOND_US
 from rice_stream.proof.differences import Differences
+from rice_stream.proof.json_objects import object_of
 from rice_stream.proof.parts import Part
 from rice_stream.proof.totals_comparison import compare
 from rice_stream.quantities import ENTRY_AMOUNTS
@@ -65,11 +65,8 @@ def check_closed_months(connection: Connection, found: Differences) -> None:
 
 def _stated(assertion: str) -> dict[str, Any] | None:
     """What is asserted of a month; None: it is nothing that any version asserts."""
-    try:
-        found = loads(assertion)
-    except ValueError:
-        return None
-    whole = isinstance(found, dict) and all(isinstance(found.get(what), dict) for what in ("reported", "restated"))
+    found = object_of(assertion)
+    whole = all(isinstance(found.get(what), dict) for what in ("reported", "restated"))
     return found if whole and found.keys() >= {"records", "entries"} else None
 
 

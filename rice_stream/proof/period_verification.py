@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from json import loads
 from typing import Any
 
 from sqlalchemy import Connection, select, text
 
 from rice_stream.proof.audit_verification import VerifiedTrail
+from rice_stream.proof.json_objects import object_of
 from rice_stream.proof.month_verification import month_differences
 from rice_stream.store import schema
 from rice_stream.store.engine import Engine
@@ -49,7 +49,7 @@ def _problems(connection: Connection, period: StoredPeriod, kept_from_us: int) -
         if period.state != "closing":
             yield "it is closed, and what was asserted of it is missing"
         return
-    stated = _parsed(period.assertion)
+    stated = object_of(period.assertion)
     if period.state != ("closed" if period.closed_by else "soft_closed" if period.soft_closed_by else "closing"):
         yield "its state is not that of who closed it"
     for name in _IN_ROW_AND_ASSERTION:
@@ -78,7 +78,7 @@ def _problems(connection: Connection, period: StoredPeriod, kept_from_us: int) -
 
 def _has_columns(period: StoredPeriod) -> bool:
     """Whether its leaves are made of columns that there are."""
-    of_month, known = _parsed(period.leaf_columns), leaf_columns()
+    of_month, known = object_of(period.leaf_columns), leaf_columns()
     return of_month.keys() == known.keys() and all(
         isinstance(names, list) and bool(names) and set(map(str, names)) <= set(known[kind])
         for kind, names in of_month.items()
@@ -106,13 +106,13 @@ def _of_checkpoint(connection: Connection, period: StoredPeriod, tree: MonthTree
             .where(trail.subject_kind == "period", trail.subject_id == period.month)
             .where(trail.action == actions[period.state])
         )
-        if not any(_parsed(after or "{}").get("root") == tree.root_hash.hex() for after in told):
+        if not any(object_of(after or "{}").get("root") == tree.root_hash.hex() for after in told):
             yield f"the audit trail has no entry that it was {period.state.replace('_', ' ')} with this root"
 
 
 def _of_leaves(connection: Connection, period: StoredPeriod, built: BuiltMonth, tree: MonthTree) -> Iterator[str]:
     """The records and entries do not give the root: which of them, by what is kept."""
-    now, stated = _amounts(_parsed(built.assertion)), _amounts(_parsed(period.assertion or ""))
+    now, stated = _amounts(object_of(built.assertion)), _amounts(object_of(period.assertion or ""))
     for name in sorted(now.keys() | stated.keys()):
         if now.get(name) != stated.get(name):
             yield f"{name} that was asserted is {stated.get(name)}, and is {now.get(name)} by its records and entries"
@@ -189,11 +189,3 @@ def _missing(connection: Connection, periods: list[StoredPeriod], names: dict[in
     for tenant_id, month in connection.execute(marked):
         if (tenant_id, month) not in there:
             yield f"month {month} of {tenant_id}: the audit trail says that it was closed, and its row is missing"
-
-
-def _parsed(written: str) -> dict[str, Any]:
-    try:
-        found = loads(written)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

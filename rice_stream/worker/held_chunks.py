@@ -52,6 +52,9 @@ class _Begun:
     """What they add to totals, at most; None: that was not looked for, they are part of a backlog."""
 
 
+_Added = tuple[_Begun, Sequence[KeyedEvents]]
+
+
 class HeldChunks:
     """What waits. The loop asks `following` and `keeps`; `prepare` needs the thread that prepares. A failure leaves nothing half
     done: what waited is prepared as if it had not."""
@@ -124,15 +127,7 @@ class HeldChunks:
         """Decode what has come since, and let its bytes go; the chunks as they are then. None: the batch goes as it is."""
         known = 0 if self._begun is None else len(self._begun.chunks)
         parts = 0 if self._begun is None else len(self._begun.making.taken)
-        try:
-            added = self._added(self._begun, chunks)
-        except ServiceUnavailableError:
-            return None  # it is tried again as a batch, and said then
-        except Exception as error:
-            if is_culprits(error):
-                self.forget()
-                return None
-            raise
+        added = self._added_or_forgotten(self._begun, chunks)
         if added is None:
             return None
         self._begun, _ = added
@@ -154,15 +149,7 @@ class HeldChunks:
     def _look(self, chunks: Sequence[Chunk]) -> TenantAmounts | None:
         """Decode what has come since: what all of the chunks add to totals, at most; None: that cannot be told, they have to go."""
         begun, self._begun = self._begun, None
-        try:
-            added = self._added(begun, chunks)
-        except ServiceUnavailableError:
-            return None  # it is tried again as a batch, and said then
-        except Exception as error:
-            if is_culprits(error):
-                self.forget()
-                return None
-            raise
+        added = self._added_or_forgotten(begun, chunks)
         if added is None or added[0].making.left:
             return None
         before = {} if begun is None else begun.amounts
@@ -196,7 +183,19 @@ class HeldChunks:
         self._begun = None
         self._pipeline.forget()
 
-    def _added(self, begun: _Begun | None, chunks: Sequence[Chunk]) -> tuple[_Begun, Sequence[KeyedEvents]] | None:
+    def _added_or_forgotten(self, begun: _Begun | None, chunks: Sequence[Chunk]) -> _Added | None:
+        """As `_added`; None also where that fails, as it is tried again as a batch, and said then."""
+        try:
+            return self._added(begun, chunks)
+        except ServiceUnavailableError:
+            return None
+        except Exception as error:
+            if is_culprits(error):
+                self.forget()
+                return None
+            raise
+
+    def _added(self, begun: _Begun | None, chunks: Sequence[Chunk]) -> _Added | None:
         """What was begun with those chunks that follow, and what these bring; what was begun stays as it is. None: it cannot
         go on."""
         now_us = self._now_us()
