@@ -24,6 +24,8 @@ from rice_stream.worker.handed_out import HandedOutChunks, SetAside
 
 _ASIDE_LOOK_S = 0.2
 """How often a worker whose partitions are all set aside looks whether one's time is over."""
+_FULL_LOOK_S = 0.01
+"""How often partitions of which enough chunks wait for the agent are asked for again."""
 
 
 class ChunkMessage(ConsumerMessage):
@@ -112,6 +114,16 @@ class ChunkConsumer(driver.Consumer):
     def is_aside(self, tp: TP) -> bool:
         """Whether the partition is set aside."""
         return tp in self._aside
+
+    async def _wait_next_records(self, timeout: float) -> tuple[Any, set[TP] | None]:
+        """Faust leaves out partitions of which enough waits for the agent, as they are when it begins to wait: for `timeout` for
+        what others bring, and a second where there are none. Until then their chunks are long worked off."""
+        if not self._buffered_partitions:
+            return await super()._wait_next_records(timeout)
+        if self.flow_active and not self._get_active_partitions():
+            await self.sleep(_FULL_LOOK_S)
+            return None, None
+        return await super()._wait_next_records(min(timeout, _FULL_LOOK_S))
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         """Without the partitions that are set aside. No partition at all would mean all of them."""

@@ -116,6 +116,7 @@ FAUST = Package(
             "_add_gap": "self tp offset_from offset_to",
             "_buffered_partitions": INIT,
             "_committed_offset": INIT,
+            "_get_active_partitions": "self",
             "_getmany": "self active_partitions timeout",
             "_new_consumer_thread": "self",
             "_new_offset": "self tp",

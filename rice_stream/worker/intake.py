@@ -86,7 +86,8 @@ class Intake:
         self._bytes = 0
         self._taken_bytes = 0
         self._taken_s = -math.inf
-        self._taken_records = 0
+        self._lately: deque[tuple[float, int]] = deque()
+        """When batches were taken, and how many records each."""
         self._changed = asyncio.Condition()
         self._closed = False
 
@@ -136,7 +137,7 @@ class Intake:
                 return []
             if not self._is_full() and not self._closed:
                 together_s = min(wait_s, TOGETHER_S)
-                after_backlog = 2 * self._taken_records > self.events_max
+                after_backlog = 2 * self._records_since(loop.time() - wait_s) > self.events_max
                 await self._settle(
                     together_s if after_backlog else max(self._taken_s + wait_s - loop.time(), together_s)
                 )
@@ -147,12 +148,18 @@ class Intake:
                 taken.append(self._waiting.popleft())
                 records += len(taken[-1].chunk.records)
                 size_bytes += taken[-1].size_bytes
-            self._taken_records = records
+            self._lately.append((self._taken_s, records))
             self._records -= records
             self._bytes -= size_bytes
             self._taken_bytes += size_bytes
             self._changed.notify_all()
             return taken
+
+    def _records_since(self, since_s: float) -> int:
+        """Records of the batches that were taken since then, or of the last one."""
+        while len(self._lately) > 1 and self._lately[0][0] < since_s:
+            self._lately.popleft()
+        return sum(records for _, records in self._lately)
 
     def _has_room(self, following: FetchedChunk, records: int, size_bytes: int) -> bool:
         return (

@@ -86,15 +86,23 @@ def test_a_full_batch_ends_the_wait() -> None:
 
 
 def test_the_end_of_a_backlog_is_not_waited_for() -> None:
-    """What is left of it, less than a batch, goes as soon as what was fetched with it is there; what comes then is live traffic."""
+    """What is left of it, less than a batch, goes as soon as what was fetched with it is there, also in pieces; what comes later is
+    live traffic."""
 
     async def work() -> None:
         intake = Intake(events_max=10)
         loop = asyncio.get_running_loop()
-        for count, at_s in ((10, 0), (3, TOGETHER_S), (3, 1.0)):
+
+        async def taken_after(count: int) -> float:
+            began_s = loop.time()
             await intake.put(delivery(count))
             await intake.take(wait_s=1.0)
-            assert loop.time() == pytest.approx(at_s + (TOGETHER_S if at_s == 1.0 else 0))
+            return loop.time() - began_s
+
+        assert await taken_after(10) == 0
+        assert [await taken_after(count) for count in (3, 2, 1)] == pytest.approx([TOGETHER_S] * 3)
+        await asyncio.sleep(1.5)
+        assert [await taken_after(1) for _ in range(2)] == pytest.approx([TOGETHER_S, 1.0])
 
     on_virtual_time(work())
 
