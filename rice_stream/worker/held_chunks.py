@@ -83,7 +83,7 @@ class HeldChunks:
         waiting, self._waiting = self._waiting, []
         if waiting and self._is_backlog:
             soon_s = asyncio.get_running_loop().time() + TOGETHER_S
-            return [*waiting, *await self._intake.take(wait_s=0.0, until_s=soon_s)]
+            return [*waiting, *await self._intake.take(wait_s=TOGETHER_S, until_s=soon_s)]
         until_s = self._last_s + self._times.wait_max_s() if waiting else None
         return [*waiting, *await self._intake.take(wait_s=self._times.wait_s(), until_s=until_s)]
 
@@ -121,7 +121,13 @@ class HeldChunks:
     def _may_grow(self, fetched: Sequence[FetchedChunk]) -> bool:
         known = 0 if self._begun is None else len(self._begun.chunks)
         is_small = 2 * sum(len(one.chunk.records) for one in fetched) <= self._intake.events_max
-        return is_small and self._intake.has_more and all(map(self._intake.is_large, fetched[known:]))
+        come = fetched[known:]
+        return is_small and bool(come) and self._more_comes() and all(map(self._intake.is_large, come))
+
+    def _more_comes(self) -> bool:
+        """Whether a backlog is read: more waits, or that is only because it is fetched no faster than it is decoded."""
+        lately_s = asyncio.get_running_loop().time() - self._times.wait_s()
+        return self._intake.has_more or (not self._intake.is_closed and self._intake.filled_since(lately_s) >= 1)
 
     def _grow(self, chunks: Sequence[Chunk]) -> list[Chunk] | None:
         """Decode what has come since, and let its bytes go; the chunks as they are then. None: the batch goes as it is."""

@@ -86,8 +86,8 @@ class Intake:
         self._bytes = 0
         self._taken_bytes = 0
         self._taken_s = -math.inf
-        self._lately: deque[tuple[float, int]] = deque()
-        """When batches were taken, and how many records each."""
+        self._lately: deque[tuple[float, float]] = deque()
+        """When records were taken, and what share of a batch they fill."""
         self._changed = asyncio.Condition()
         self._closed = False
 
@@ -137,7 +137,7 @@ class Intake:
                 return []
             if not self._is_full() and not self._closed:
                 together_s = min(wait_s, TOGETHER_S)
-                after_backlog = 2 * self._records_since(loop.time() - wait_s) > self.events_max
+                after_backlog = self.filled_since(loop.time() - wait_s) > 0.5
                 await self._settle(
                     together_s if after_backlog else max(self._taken_s + wait_s - loop.time(), together_s)
                 )
@@ -148,18 +148,19 @@ class Intake:
                 taken.append(self._waiting.popleft())
                 records += len(taken[-1].chunk.records)
                 size_bytes += taken[-1].size_bytes
-            self._lately.append((self._taken_s, records))
+            self._lately.append((self._taken_s, max(records / self.events_max, size_bytes / self.bytes_max)))
             self._records -= records
             self._bytes -= size_bytes
             self._taken_bytes += size_bytes
             self._changed.notify_all()
             return taken
 
-    def _records_since(self, since_s: float) -> int:
-        """Records of the batches that were taken since then, or of the last one."""
+    def filled_since(self, since_s: float) -> float:
+        """How many batches would be full of what was taken since that instant of the loop's clock, or last: of its records or their
+        bytes."""
         while len(self._lately) > 1 and self._lately[0][0] < since_s:
             self._lately.popleft()
-        return sum(records for _, records in self._lately)
+        return sum(share for _, share in self._lately)
 
     def _has_room(self, following: FetchedChunk, records: int, size_bytes: int) -> bool:
         return (

@@ -42,8 +42,8 @@ def store(sqlite: SqliteDatabases) -> Iterator[Store]:
 class Backlog:
     """A partition of chunks that waits for a batch loop on a virtual clock, which has room for the bytes of two of them."""
 
-    def __init__(self, store: Store, *, odd_of_each: int = 0) -> None:
-        """`odd_of_each`: so many records of each chunk are no events."""
+    def __init__(self, store: Store, *, odd_of_each: int = 0, apart_s: float = 0.0) -> None:
+        """`odd_of_each`: so many records of each chunk are no events; `apart_s`: so long each chunk takes to be fetched."""
         self.loop = VirtualLoop()
         self.recorded: list[int] = []
         """Events of each commit."""
@@ -55,6 +55,7 @@ class Backlog:
         self._chunks = [self._chunk(number, odd_of_each) for number in range(CHUNKS)]
         self._intake = Intake(events_max=EVENTS_MAX, bytes_max=2 * bytes_of(self._chunks[0].records))
         self._at = 0
+        self._apart_s = apart_s
 
     def _chunk(self, number: int, odd: int) -> Chunk:
         events: list[Any] = [event(event_id=f"e-{number}-{each}", padding="." * 500) for each in range(OF_EACH)]
@@ -77,6 +78,7 @@ class Backlog:
                 number, era = self._at, self.read_again
                 self._at += 1
                 is_void = lambda era=era: era != self.read_again  # noqa: E731
+                await asyncio.sleep(self._apart_s)
                 await self._intake.put(
                     fetched_chunk(self._chunks[number], partial(self._acknowledge, number, is_void), is_void)
                 )
@@ -127,6 +129,21 @@ def test_batches_are_full_by_their_events_and_not_by_the_bytes_these_came_in(sto
     assert backlog.acknowledged == list(range(CHUNKS))
     assert backlog.stored("SELECT last_offset FROM kafka_progress") == CHUNKS * OF_EACH - 1
     assert not backlog.read_again
+
+
+def test_batches_are_as_full_where_records_are_fetched_no_faster_than_they_are_decoded(store: Store) -> None:
+    """Nothing waits then that would say that more comes."""
+    backlog = Backlog(store, apart_s=0.015)
+    backlog.run()
+    assert max(backlog.recorded) >= EVENTS_MAX / 2
+    assert sum(backlog.recorded) == CHUNKS * OF_EACH
+    assert backlog.acknowledged == list(range(CHUNKS))
+
+
+def test_what_is_no_backlog_does_not_wait_for_what_comes_later(store: Store) -> None:
+    backlog = Backlog(store, apart_s=0.2)
+    backlog.run()
+    assert backlog.recorded == [OF_EACH] * CHUNKS
 
 
 def test_of_odd_records_the_bytes_are_kept_for_the_quarantine(store: Store) -> None:

@@ -11,7 +11,8 @@ from tests.support.fakes import event, records_of
 
 
 def delivery(records: int, name: str = "events") -> FetchedChunk:
-    return FetchedChunk(Chunk(name, 0, records_of([event()] * records)), acknowledge=name)
+    chunk = Chunk(name, 0, records_of([event()] * records))
+    return FetchedChunk(chunk, acknowledge=name, size_bytes=bytes_of(chunk.records))
 
 
 def names(taken: list[FetchedChunk]) -> list[str]:
@@ -87,10 +88,9 @@ def test_a_full_batch_ends_the_wait() -> None:
 
 def test_the_end_of_a_backlog_is_not_waited_for() -> None:
     """What is left of it, less than a batch, goes as soon as what was fetched with it is there, also in pieces; what comes later is
-    live traffic."""
+    live traffic. A batch is full by its number of records, or by their bytes."""
 
-    async def work() -> None:
-        intake = Intake(events_max=10)
+    async def work(intake: Intake) -> None:
         loop = asyncio.get_running_loop()
 
         async def taken_after(count: int) -> float:
@@ -104,7 +104,8 @@ def test_the_end_of_a_backlog_is_not_waited_for() -> None:
         await asyncio.sleep(1.5)
         assert [await taken_after(1) for _ in range(2)] == pytest.approx([TOGETHER_S, 1.0])
 
-    on_virtual_time(work())
+    on_virtual_time(work(Intake(events_max=10)))
+    on_virtual_time(work(Intake(events_max=1_000, bytes_max=delivery(10).size_bytes)))
 
 
 def test_a_chunk_larger_than_a_batch_is_a_batch_by_itself() -> None:
