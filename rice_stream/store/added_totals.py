@@ -1,6 +1,6 @@
 """Adding sums to totals tables: what batches and corrections do alike, in the order of keys, so that neither waits for ever."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -10,9 +10,23 @@ from sqlalchemy import Connection
 from rice_stream.meter.amounts import Totals
 from rice_stream.quantities import Ints
 from rice_stream.store.copy_stream import integers_stream
-from rice_stream.store.scratch import ADDED_TYPES, DIMENSIONS, CopiedRows, added_rows_sql, added_table
-from rice_stream.store.statements import add_totals_sql
+from rice_stream.store.scratch import ADDED_TYPES, DIMENSIONS, CopiedRows, added_rows_sql, added_table, copied_rows_sql
+from rice_stream.store.statements import add_totals_sql, update_totals_sql
 from rice_stream.store.totals_tables import TOTALS_TABLES, TotalsTable
+
+_PLANNING = ("enable_hashjoin", "enable_nestloop", "enable_mergejoin", "enable_seqscan", "enable_bitmapscan", "jit")
+_IN_KEY_ORDER = (
+    "SELECT "
+    + ", ".join(f"set_config('{name}', '{'on' if name == 'enable_hashjoin' else 'off'}', true)" for name in _PLANNING)
+    + "; "
+)
+"""Rows that are known to be there are joined with a bucket's, read in the order of their index. PostgreSQL, which knows nothing of
+the scratch table, would compare each with each; and it counts what is switched off as so dear that it would compile it."""
+_AS_BEFORE = "".join(f"; SET LOCAL {name} TO DEFAULT" for name in _PLANNING)
+
+
+class TotalsGoneError(Exception):
+    """Rows of totals are not there that a writer knew to be there."""
 
 
 class StreamedTotals(dict[TotalsTable, Totals]):
@@ -25,18 +39,34 @@ class StreamedTotals(dict[TotalsTable, Totals]):
         self.stream = integers_stream(_columns(own), list(ADDED_TYPES.values())) if own else b""
 
 
-def copy_to_totals(cursor: Any, totals: Mapping[TotalsTable, Totals], *, corrects: bool = False) -> None:
+def copy_to_totals(
+    cursor: Any, totals: Mapping[TotalsTable, Totals], *, corrects: bool = False, known: Collection[TotalsTable] = ()
+) -> None:
     """On PostgreSQL, through the scratch table, which is there and empty: one COPY, and one way there for all statements.
-    `corrects`: what is added are corrections."""
+    `corrects`: what is added are corrections.
+
+    Of the tables that are `known` all rows are there already, in one bucket each. TotalsGoneError: they are not; then nothing
+    may be kept of this transaction.
+    """
     added = totals if isinstance(totals, StreamedTotals) else StreamedTotals(totals)
     if not added:
         return
     with cursor.copy(f"COPY {added_table()} FROM STDIN (FORMAT BINARY)") as copy:
         copy.write(added.stream)
     # In key order, table by table: no two workers lock in different orders.
-    cursor.execute(
-        "; ".join(_adding_sql(table, added.rows[table], corrects=corrects) for table in added), prepare=False
-    )
+    statements = {
+        table: _updating_sql(table, added.rows[table], sums)
+        if table in known
+        else _adding_sql(table, added.rows[table], corrects=corrects)
+        for table, sums in added.items()
+    }
+    around = (_IN_KEY_ORDER, _AS_BEFORE) if any(table in known for table in added) else ("", "")
+    cursor.execute(around[0] + "; ".join(statements.values()) + around[1], prepare=False)
+    if around[0]:
+        for table in statements:
+            cursor.nextset()
+            if cursor.rowcount != len(added[table]):
+                raise TotalsGoneError(table.name)
 
 
 def copied_rows(added: Mapping[TotalsTable, Totals]) -> dict[TotalsTable, CopiedRows]:
@@ -65,6 +95,12 @@ def _differ_in_when_alone(some: Totals, others: Totals) -> bool:
 @lru_cache(maxsize=256)
 def _adding_sql(table: TotalsTable, rows: CopiedRows, *, corrects: bool) -> str:
     return add_totals_sql(table, added_rows_sql(table, rows, corrects=corrects), corrects=corrects)
+
+
+def _updating_sql(table: TotalsTable, rows: CopiedRows, totals: Totals) -> str:
+    tenant_keys = np.unique(totals.keys[:, 0]).tolist()
+    keys = ("tenant_key", *DIMENSIONS[: len(table.dimensions)])
+    return update_totals_sql(table, copied_rows_sql(rows), int(totals.keys[0, 1]), tenant_keys, keys)
 
 
 def _columns(added: Mapping[TotalsTable, Totals]) -> list[Ints]:

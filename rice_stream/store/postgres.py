@@ -17,8 +17,8 @@ from rice_stream.instants import datetime_of
 from rice_stream.meter.amounts import Totals
 from rice_stream.quantities import Ints
 from rice_stream.store import schema
-from rice_stream.store.added_totals import StreamedTotals, copy_to_totals
-from rice_stream.store.batch import Batch, Conflict, MadeAhead, Records, totals_of
+from rice_stream.store.added_totals import StreamedTotals, TotalsGoneError, copy_to_totals
+from rice_stream.store.batch import Batch, CommitResult, Conflict, MadeAhead, Records, totals_of
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
 from rice_stream.store.closed_months import CLOSED_BEFORE_US, ClosedMonth
 from rice_stream.store.copy_stream import probe_stream, records_stream, stream_ahead, streamed_columns
@@ -32,6 +32,7 @@ from rice_stream.store.failures import first_line
 from rice_stream.store.group_rows import copy_entries, group_row
 from rice_stream.store.horizon import records_from_us
 from rice_stream.store.identity_rules import KnownRules, check_rules
+from rice_stream.store.known_totals import KnownTotals
 from rice_stream.store.lock_waits import limit_statement
 from rice_stream.store.months import months_of
 from rice_stream.store.partition_ddl import make_partitions
@@ -65,6 +66,9 @@ class PostgresWriter(Writer):
         self._engine = engine
         self._driver: psycopg.Connection[Any] | None = None
         self._months: set[int] = set()
+        self._known = KnownTotals()
+        self._added: Mapping[TotalsTable, Totals] = {}
+        """What the last transaction has added to totals."""
         self._progress_sql: dict[int, str] = {}
         """By how many partitions a batch is of."""
 
@@ -72,6 +76,16 @@ class PostgresWriter(Writer):
         if self._driver is not None:
             self._driver.close()
             self._driver = None
+
+    def commit(self, batch: Batch) -> CommitResult:
+        try:
+            result = super().commit(batch)
+        except TotalsGoneError:
+            # Erased or folded since a batch wrote them. Nothing of this one is stored yet.
+            self._known.forget()
+            result = super().commit(batch)
+        self._known.learn(self._added)
+        return result
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -218,7 +232,8 @@ class PostgresWriter(Writer):
 
     def _add_totals(self, totals: Mapping[TotalsTable, Totals]) -> None:
         with self._connection().cursor() as cursor:
-            copy_to_totals(cursor, totals)
+            copy_to_totals(cursor, totals, known=self._known.known(totals))
+        self._added = totals
 
     # --- the rest ------------------------------------------------------------------------------------------------
 

@@ -54,7 +54,12 @@ def added_rows_sql(totals: TotalsTable, copied: CopiedRows, *, corrects: bool = 
     start = "start_s" if copied.start_s is None else f"{copied.start_s}::int8"
     names = ["tenant_key", start, *DIMENSIONS[: len(totals.dimensions)], *MEASURES]
     names += MEASURES if corrects and totals.tells_reported else ()
-    return f"SELECT {', '.join(names)} FROM {added_table()} WHERE added_to = {TOTALS_TABLES.index(copied.of)}"
+    return f"SELECT {', '.join(names)} FROM {copied_rows_sql(copied)}"
+
+
+def copied_rows_sql(copied: CopiedRows) -> str:
+    """Which rows of the scratch table these are, as `a`: what comes after FROM, up to a condition."""
+    return f"{added_table()} a WHERE a.added_to = {TOTALS_TABLES.index(copied.of)}"
 
 
 def make_scratch_sql() -> str:

@@ -1,5 +1,6 @@
 """Statements that SQLite and PostgreSQL share, built from the schema."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Table, func, literal_column
@@ -78,3 +79,14 @@ def upsert_totals_sql(table: TotalsTable, source: str, change: str, corrected: s
         f"INSERT INTO {table.name} ({', '.join(columns)}) {source}"
         f" ON CONFLICT ({', '.join(table.key_columns)}) DO UPDATE SET {', '.join(changes)}"
     )
+
+
+def update_totals_sql(
+    table: TotalsTable, added: str, start_s: int, tenant_keys: Sequence[int], keys: Sequence[str]
+) -> str:
+    """Add to totals whose rows are there, all in one bucket. `added` says which rows of which
+    table `a` are added; `keys` are its columns for tenant and dimensions."""
+    changes = ", ".join(f"{name} = t.{name} + a.{name}" for name in MEASURES)
+    matched = (f"t.{name} = a.{own}" for name, own in zip(("tenant_key", *table.dimensions), keys, strict=True))
+    bucket = f"t.{table.start} = {start_s} AND t.tenant_key = ANY ('{{{','.join(map(str, tenant_keys))}}}'::int4[])"
+    return f"UPDATE {table.name} t SET {changes} FROM {added} AND {bucket} AND {' AND '.join(matched)}"
