@@ -10,7 +10,9 @@ from sqlalchemy import Connection
 from rice_stream.meter.amounts import Totals
 from rice_stream.quantities import Ints
 from rice_stream.store.copy_stream import integers_stream
+from rice_stream.store.laid_out_rows import RowColumn
 from rice_stream.store.scratch import ADDED_TYPES, DIMENSIONS, CopiedRows, added_rows_sql, added_table, copied_rows_sql
+from rice_stream.store.sqlite_rows import send_rows
 from rice_stream.store.statements import add_totals_sql, update_totals_sql
 from rice_stream.store.totals_tables import TOTALS_TABLES, TotalsTable
 
@@ -119,7 +121,8 @@ def insert_to_totals(connection: Connection, table: TotalsTable, totals: Totals,
     """On SQLite. `corrects`: what is added are corrections."""
     if not len(totals):
         return
-    added = [totals.keys, totals.sums, *([totals.sums] if corrects and table.tells_reported else [])]
-    rows = [tuple(row) for row in np.concatenate(added, axis=1).tolist()]
-    marks = ", ".join("?" * len(rows[0]))
-    connection.exec_driver_sql(add_totals_sql(table, f"VALUES ({marks})", corrects=corrects), rows)
+    added = np.concatenate(
+        [totals.keys, totals.sums, *([totals.sums] if corrects and table.tells_reported else [])], axis=1
+    )
+    columns = [RowColumn(f"c{place}", column) for place, column in enumerate(added.T)]
+    send_rows(connection, lambda source: add_totals_sql(table, source, corrects=corrects), columns)

@@ -2,45 +2,34 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.events.keyed import pick
-from rice_stream.quantities import UNKNOWN
 from rice_stream.store.batch import Records
-from rice_stream.store.probe import PROBE_COLUMNS
-from rice_stream.store.record_columns import CONTENT_COLUMNS, KEY_COLUMNS, RECORDED_COLUMN, TOKEN_COLUMNS
+from rice_stream.store.laid_out_rows import ROWS_OF_LAYOUT, TEXT, RowColumn, by_value, columns_of_records, nulls_of, put
+from rice_stream.store.probe import PROBED_LINE, probe_columns
+from rice_stream.store.record_columns import KEY_COLUMNS, RECORDED_COLUMN, TOKEN_COLUMNS
 from rice_stream.store.timed_stream import StreamPart, TimedStream
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER = b"\xff\xff"
-ROWS_OF_LAYOUT = 1024
-"""Rows of a layout that are laid out together, about: few enough to stay in the cache while column after column is put in."""
-_KEY, _TEXT, _LINE = "event_key", "event_id", "line"
-_TEXT_LENGTH = f"{_TEXT}.length"
-_INT4 = {*KEY_COLUMNS, "user_key", "api_key_key", *TOKEN_COLUMNS, _LINE}
+_TEXT_LENGTH = f"{TEXT}.length"
+_INT4 = {*KEY_COLUMNS, "user_key", "api_key_key", *TOKEN_COLUMNS, PROBED_LINE}
 
 
-class _Column(NamedTuple):
-    """A column of a stream: integers, or keys of 16 bytes; UNKNOWN stands for null where it is `nullable`."""
-
-    name: str
-    values: NDArray[Any]
-    nullable: bool = False
-
-    @property
-    def kind(self) -> str:
-        """How a value is written."""
-        if self.name == _KEY:
-            return "V16"
-        return ">i4" if self.name in _INT4 else ">i8"
+def _kind(column: RowColumn) -> str:
+    """How its values are written."""
+    if column.is_key:
+        return "V16"
+    return ">i4" if column.name in _INT4 else ">i8"
 
 
 def streamed_columns(records: Records) -> tuple[str, ...]:
     """The columns of `records_stream`, in order: `records.sent_columns` with the text at the end."""
-    return (*(name for name in records.sent_columns if name != _TEXT), _TEXT)
+    return (*(column.name for column in columns_of_records(records)), TEXT)
 
 
 def records_stream(records: Records) -> Iterator[memoryview]:
@@ -54,40 +43,24 @@ def stream_ahead(records: Records) -> TimedStream:
 
 
 def _records_parts(records: Records) -> Iterator[StreamPart]:
-    columns = [
-        _Column(name, _keys(records) if name == _KEY else records.columns[name], name in records.nullable_columns)
-        for name in streamed_columns(records)[:-1]
-    ]
-    return _stream(columns, len(records), records.event_ids)
+    return _stream(columns_of_records(records), len(records), records.event_ids)
 
 
 def probe_stream(records: Records) -> Iterator[memoryview]:
     """The stream of a line for each record and PROBE_COLUMNS: what the events themselves said."""
-    columns = [_Column(_LINE, np.arange(len(records)))]
-    for name in PROBE_COLUMNS:
-        if name in CONTENT_COLUMNS:
-            columns.append(_Column(name, records.said(name), nullable=True))
-        else:
-            columns.append(_Column(name, _keys(records) if name == _KEY else records.columns[name]))
-    return _octets(_stream(columns, len(records), None))
+    return _octets(_stream(probe_columns(records), len(records), None))
 
 
 def _octets(parts: Iterable[StreamPart]) -> Iterator[memoryview]:
     return (part.octets.data for part in parts)
 
 
-def _keys(records: Records) -> NDArray[np.void]:
-    return np.ascontiguousarray(records.event_keys).view("V16").ravel()
-
-
-def _stream(columns: Sequence[_Column], n: int, texts: Sequence[bytes] | None) -> Iterator[StreamPart]:
+def _stream(columns: Sequence[RowColumn], n: int, texts: Sequence[bytes] | None) -> Iterator[StreamPart]:
     """Rows with the same nulls share a layout: they are laid out together, each in its place, with its text behind it, if any."""
     lengths = np.zeros(n, dtype=np.int64)
     if texts is not None:
         lengths = np.fromiter(map(len, texts), dtype=np.int64, count=n)
-    nulls = np.zeros(n, dtype=np.int64)
-    for bit, column in enumerate(column for column in columns if column.nullable):
-        nulls |= (column.values == UNKNOWN).astype(np.int64) << bit
+    nulls = nulls_of(columns, n)
     yield _fixed(HEADER)
     together = ROWS_OF_LAYOUT * max(len(np.unique(nulls)), 1)
     for first in range(0, n, together):
@@ -102,10 +75,10 @@ def _fixed(text: bytes) -> StreamPart:
 
 
 def _part(
-    columns: Sequence[_Column], nulls: NDArray[np.int64], lengths: NDArray[np.int64], texts: Sequence[bytes] | None
+    columns: Sequence[RowColumn], nulls: NDArray[np.int64], lengths: NDArray[np.int64], texts: Sequence[bytes] | None
 ) -> StreamPart:
     """Rows with these nulls, and texts of these lengths."""
-    places, codes = _by_value(nulls)
+    places, codes = by_value(nulls)
     laid_out = [_rows(columns, rows, code, texts) for rows, code in zip(places, codes, strict=True)]
     sizes = np.empty(len(nulls), dtype=np.int64)
     for rows, of_rows in zip(laid_out, places, strict=True):
@@ -117,39 +90,23 @@ def _part(
     times_at = []
     for rows, of_rows in zip(laid_out, places, strict=True):
         starts = (ends - lengths - sizes)[of_rows]
-        _put(stream, starts, rows)
+        put(stream, starts, rows)
         fields: Any = rows.dtype.fields
         if RECORDED_COLUMN in fields:
             times_at.append(starts + fields[RECORDED_COLUMN][1])
     if texts is not None:
-        for of_length, length in zip(*_by_value(lengths), strict=True):
+        for of_length, length in zip(*by_value(lengths), strict=True):
             if length:
                 text = b"".join(pick(texts, of_length))
-                _put(stream, ends[of_length] - length, np.frombuffer(text, dtype=f"V{length}"))
+                put(stream, ends[of_length] - length, np.frombuffer(text, dtype=f"V{length}"))
     return StreamPart(stream, np.concatenate(times_at) if times_at else np.empty(0, dtype=np.int64))
 
 
-def _by_value(values: NDArray[np.int64]) -> tuple[list[NDArray[np.intp]], list[int]]:
-    """(where each value is, the values)."""
-    distinct = np.unique(values).tolist()
-    if len(distinct) == 1:
-        return [np.arange(len(values))], distinct
-    return [np.flatnonzero(values == value) for value in distinct], distinct
-
-
-def _put(stream: NDArray[np.uint8], starts: NDArray[np.int64], rows: NDArray[np.void]) -> None:
-    """Write the bytes of each row where it starts."""
-    size = rows.dtype.itemsize
-    # Every place of the stream as the beginning of a row.
-    anywhere = np.ndarray((len(stream) - size + 1,), dtype=f"V{size}", buffer=stream, strides=(1,))
-    anywhere[starts] = rows.view(f"V{size}")
-
-
 def _rows(
-    columns: Sequence[_Column], chosen: NDArray[np.intp], nulls: int, texts: Sequence[bytes] | None
+    columns: Sequence[RowColumn], chosen: NDArray[np.intp], nulls: int, texts: Sequence[bytes] | None
 ) -> NDArray[np.void]:
     """The chosen rows, all with these nulls, as they go over the wire, up to their text."""
-    kinds = tuple((column.name, column.kind) for column in columns) + (((_TEXT, ""),) if texts is not None else ())
+    kinds = tuple((column.name, _kind(column)) for column in columns) + (((TEXT, ""),) if texts is not None else ())
     dtype, template = _layout(nulls, kinds, tuple(column.name for column in columns if column.nullable))
     rows = np.empty(len(chosen), dtype=dtype)
     rows[:] = template

@@ -19,6 +19,7 @@ from sqlalchemy.exc import (
 )
 
 from rice_stream.errors import RiceError, ServiceUnavailableError, UsageError
+from rice_stream.store.attached_images import detach_images
 from rice_stream.store.failures import (
     Meaning,
     NotStorableError,
@@ -167,6 +168,7 @@ def open_engine(
     event.listen(engine, "do_connect", _make_private_file)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_immediate)
+    event.listen(engine, "checkin", detach_images)
     return engine
 
 

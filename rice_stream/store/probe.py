@@ -1,15 +1,16 @@
 """Looking for keys that the records hold already, and whether what they hold says the same: shared by both databases."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.quantities import UNKNOWN
 from rice_stream.store.batch import Records
+from rice_stream.store.laid_out_rows import KEY, RowColumn, keys_as_values
 from rice_stream.store.record_columns import CONTENT_COLUMNS
 
+PROBED_LINE = "line"
 PROBE_COLUMNS = ("tenant_key", "event_key", "factor_key", *CONTENT_COLUMNS)
 _SERVED = ("provider", "request_model", "response_model", "region")
 
@@ -37,16 +38,17 @@ def probe_sql(probed: str) -> str:
     )
 
 
-def probe_rows(records: Records) -> Iterator[tuple[Any, ...]]:
-    """(line, *PROBE_COLUMNS) of every record, None for null."""
-    flat = records.event_keys.tobytes()
-    columns: list[list[Any]] = [
-        records.columns["tenant_key"].tolist(),
-        [flat[i : i + 16] for i in range(0, len(flat), 16)],
-        records.columns["factor_key"].tolist(),
-        *(nullable(records.said(name)) for name in CONTENT_COLUMNS),
-    ]
-    return ((line, *values) for line, values in enumerate(zip(*columns, strict=True)))
+def probe_columns(records: Records) -> list[RowColumn]:
+    """PROBED_LINE and PROBE_COLUMNS of the records: what the events themselves said."""
+    columns = [RowColumn(PROBED_LINE, np.arange(len(records)))]
+    for name in PROBE_COLUMNS:
+        if name in CONTENT_COLUMNS:
+            columns.append(RowColumn(name, records.said(name), nullable=True))
+        elif name == KEY:
+            columns.append(RowColumn(name, keys_as_values(records.event_keys)))
+        else:
+            columns.append(RowColumn(name, records.columns[name]))
+    return columns
 
 
 def nullable(column: NDArray[np.int64]) -> list[int | None]:

@@ -25,8 +25,10 @@ from rice_stream.store.failures import NotStorableError
 from rice_stream.store.group_rows import insert_entries
 from rice_stream.store.horizon import records_from_us
 from rice_stream.store.identity_rules import KnownRules, check_rules
-from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, nullable, probe_rows, probe_sql
+from rice_stream.store.laid_out_rows import TEXT, RowColumn, columns_of_records, keys_as_values
+from rice_stream.store.probe import PROBE_COLUMNS, PROBED_LINE, known_and_differing, probe_columns, probe_sql
 from rice_stream.store.revisions import REVISION_QUERY, check_revision
+from rice_stream.store.sqlite_rows import send_rows
 from rice_stream.store.statements import insert_ignoring, progress_upsert
 from rice_stream.store.totals_tables import TotalsTable
 from rice_stream.store.writer import KnownKeyError, LedgerStanding, Writer
@@ -87,23 +89,12 @@ class SqliteWriter(Writer):
             insert_entries(self._open(), key, group, now_us)
 
     def _insert(self, records: Records) -> None:
-        columns: list[list[Any]] = []
-        flat = records.event_keys.tobytes()
-        names = records.sent_columns
-        for name in names:
-            if name == "event_key":
-                columns.append([flat[i : i + 16] for i in range(0, len(flat), 16)])
-            elif name == "event_id":
-                columns.append(list(map(bytes.decode, records.event_ids)))
-            else:
-                column = records.columns[name]
-                columns.append(nullable(column) if name in records.nullable_columns else column.tolist())
-        marks = ", ".join("?" * len(names))
-        statement = f"INSERT INTO prompt_record ({', '.join(names)}) VALUES ({marks})"
+        columns = columns_of_records(records)
+        names = ", ".join((*(column.name for column in columns), TEXT))
         connection = self._open()
         try:
             with connection.begin_nested():
-                connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
+                send_rows(connection, f"INSERT INTO prompt_record ({names}) {{}}".format, columns, records.event_ids)
         except IntegrityError as error:
             if getattr(error.orig, "sqlite_errorcode", None) not in _KNOWN_KEY:
                 raise
@@ -111,12 +102,10 @@ class SqliteWriter(Writer):
 
     def _probe(self, records: Records) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         connection = self._open()
-        names = ", ".join(("line", *PROBE_COLUMNS))
+        names = ", ".join((PROBED_LINE, *PROBE_COLUMNS))
         connection.exec_driver_sql(f"CREATE TEMP TABLE IF NOT EXISTS probe ({names})")
         connection.exec_driver_sql("DELETE FROM probe")
-        marks = ", ".join("?" * (1 + len(PROBE_COLUMNS)))
-        rows = list(probe_rows(records))
-        connection.exec_driver_sql(f"INSERT INTO probe ({names}) VALUES ({marks})", rows)
+        send_rows(connection, f"INSERT INTO probe ({names}) {{}}".format, probe_columns(records))
         # CROSS JOIN keeps SQLite from walking the records: the probe comes first, each line is one key look-up.
         statement = (
             probe_sql("probe")
@@ -134,14 +123,14 @@ class SqliteWriter(Writer):
         connection = self._open()
         connection.exec_driver_sql("CREATE TEMP TABLE IF NOT EXISTS wanted (line, tenant_key, event_key)")
         connection.exec_driver_sql("DELETE FROM wanted")
-        keys = [key.tobytes() for key in event_keys]
-        rows = list(zip(range(len(keys)), tenant_keys.tolist(), keys, strict=True))
-        connection.exec_driver_sql("INSERT INTO wanted VALUES (?, ?, ?)", rows)
+        lines = np.arange(len(event_keys))
+        columns = {"line": lines, "tenant_key": tenant_keys, "event_key": keys_as_values(event_keys)}
+        send_rows(connection, "INSERT INTO wanted {}".format, [RowColumn(*column) for column in columns.items()])
         statement = (
             "SELECT w.line FROM wanted w CROSS JOIN prompt_record r"
             " ON r.tenant_key = w.tenant_key AND r.event_key = w.event_key"
         )
-        found = np.zeros(len(keys), dtype=np.bool_)
+        found = np.zeros(len(lines), dtype=np.bool_)
         found[[line for (line,) in connection.exec_driver_sql(statement)]] = True
         return found
 

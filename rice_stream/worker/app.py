@@ -153,7 +153,6 @@ class Worker:
             on_commit=self._committed,
             now_us=self._clock.now_us,
             headroom=headroom,
-            alternates=engine.dialect.name == "sqlite",
         )
         events = self._app.topic(
             *settings.events_topics, value_type=bytes, value_serializer="raw", key_serializer="raw"

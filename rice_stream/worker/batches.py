@@ -8,10 +8,8 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from threading import Lock
 
 from rice_stream.pipeline.chunks import Chunk, Place
 from rice_stream.pipeline.culprits import is_culprits
@@ -66,11 +64,9 @@ class BatchLoop:
         on_commit: Callable[[CommitResult], None],
         now_us: Callable[[], int] | None = None,
         headroom: Headroom | None = None,
-        alternates: bool = False,
     ) -> None:
         """`now_us` says when a batch is received, in epoch microseconds; None: the machine's clock does. `headroom` None: nothing
-        waits for what follows. `alternates`: no batch is prepared while one is committed, as with SQLite: it lets go of the
-        interpreter for each row, and waits for it where another thread does not."""
+        waits for what follows."""
         self._intake = intake
         self._pipeline = pipeline
         self._metrics = telemetry.metrics
@@ -84,7 +80,6 @@ class BatchLoop:
         self._held = HeldChunks(pipeline, intake, headroom or NO_HEADROOM, times, self._now_us)
         self._prepare_thread = ThreadPoolExecutor(1, "rice-prepare")
         self._commit_thread = ThreadPoolExecutor(1, "rice-commit")
-        self._turn: AbstractContextManager[object] = Lock() if alternates else nullcontext()
         self._recent_ids = RecentIds()
         self._retry = StoreRetry(telemetry, times.store_retry_s)
         self._again = ReadingAgain(set_aside, intake)
@@ -195,7 +190,7 @@ class BatchLoop:
             return await self._retry.run(self._prepare_thread, partial(self._prepare_some, chunks))
 
     def _prepare_some(self, chunks: Sequence[Chunk]) -> Prepared:
-        with self._turn, self._metrics.prepare_seconds.time():
+        with self._metrics.prepare_seconds.time():
             try:
                 return self._held.prepare(chunks)
             except Exception as error:
@@ -284,5 +279,5 @@ class BatchLoop:
         return result
 
     def _transaction(self, batch: Batch) -> CommitResult:
-        with self._turn, self._metrics.commit_seconds.time():
+        with self._metrics.commit_seconds.time():
             return self._pipeline.commit(batch)

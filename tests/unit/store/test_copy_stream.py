@@ -12,13 +12,13 @@ from rice_stream.quantities import UNKNOWN
 from rice_stream.store.batch import Records
 from rice_stream.store.copy_stream import (
     HEADER,
-    ROWS_OF_LAYOUT,
     TRAILER,
     probe_stream,
     records_stream,
     stream_ahead,
     streamed_columns,
 )
+from rice_stream.store.laid_out_rows import ROWS_OF_LAYOUT
 from rice_stream.store.probe import PROBE_COLUMNS
 from rice_stream.store.record_columns import NULLABLE_COLUMNS, RECORD_COLUMNS
 

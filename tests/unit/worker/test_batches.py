@@ -1,11 +1,9 @@
 """The loop from fetched to acknowledged: acknowledged after the commit only, tried again for a bounded time only."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from random import Random
-from threading import Event
 from types import SimpleNamespace
 from typing import Any, cast
 from unittest import mock
@@ -83,11 +81,8 @@ class Bench:
         store_retry_s: float = 60.0,
         prepare_fails: int = 0,
         commit_fails: int = 0,
-        alternates: bool = False,
     ) -> None:
-        """`alternates`: in threads of its own, on the machine's clock."""
-        self._alternates = alternates
-        self.loop: Any = asyncio.new_event_loop() if alternates else VirtualLoop()
+        self.loop = VirtualLoop()
         self.history: list[str] = []
         self.intake = Intake(events_max=EVENTS_MAX)
         self.pipeline: Any = ScriptedPipeline(self.history, prepare_fails=prepare_fails, commit_fails=commit_fails)
@@ -106,9 +101,9 @@ class Bench:
             finally:
                 await feeding
 
-        clock = time if self._alternates else VirtualTime(self.loop, NOON_US)
+        time = VirtualTime(self.loop, NOON_US)
         try:
-            with mock.patch("rice_stream.worker.batches.time", clock):
+            with mock.patch("rice_stream.worker.batches.time", time):
                 self.loop.run_until_complete(both())
         finally:
             self.loop.close()
@@ -125,9 +120,8 @@ class Bench:
             set_aside=lambda place, seconds: self.history.append(f"set aside {place[0]} {seconds:g}"),
             times=BatchTimes(wait_s=lambda: 0.01, store_retry_s=self._store_retry_s),
             on_commit=on_commit,
-            alternates=self._alternates,
         )
-        for name in () if self._alternates else ("_prepare_thread", "_commit_thread"):
+        for name in ("_prepare_thread", "_commit_thread"):
             getattr(batches, name).shutdown()
             setattr(batches, name, VirtualExecutor(self.loop, Random(1), 0.2))
         return batches
@@ -186,30 +180,6 @@ def test_the_next_batch_is_prepared_while_one_commits_but_commits_after_it() -> 
     bench.run(script)
     assert bench.history.index("prepared b") < bench.history.index("committed a")
     assert bench.history.index("acked a") < bench.history.index("committed b")
-
-
-def test_where_they_alternate_no_batch_is_prepared_while_one_commits() -> None:
-    """As with SQLite, which waits for the interpreter at each row."""
-    bench = Bench(alternates=True)
-    commit, prepare_some, preparing = bench.pipeline.commit, bench.pipeline.prepare_some, Event()
-
-    def prepare_and_say_so(*arguments: Any, **options: Any) -> Prepared:
-        preparing.set()
-        return cast(Prepared, prepare_some(*arguments, **options))
-
-    def commit_beside_nothing(batch: Any) -> CommitResult:
-        preparing.clear()
-        assert not preparing.wait(0.02)
-        return cast(CommitResult, commit(batch))
-
-    bench.pipeline.prepare_some, bench.pipeline.commit = prepare_and_say_so, commit_beside_nothing
-
-    async def script() -> None:
-        await bench.put("a", "b", "c")
-        await bench.intake.close()
-
-    bench.run(script)
-    assert [line for line in bench.history if line.startswith("acked")] == ["acked a", "acked b", "acked c"]
 
 
 @pytest.mark.parametrize(("prepare_fails", "commit_fails"), [(8, 0), (0, 8)])
