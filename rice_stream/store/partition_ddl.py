@@ -31,6 +31,10 @@ MONTHS_AHEAD = 2
 """Partitions are there for the month that is, and for so many after it."""
 DETACH_WAIT_S = 10
 """How long detaching waits for those who read; nobody waits behind it meanwhile."""
+_WITHOUT_FILTERS = (
+    "SELECT brin_desummarize_range(i.indexrelid, 0) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+    " JOIN pg_am a ON a.oid = c.relam WHERE i.indrelid = CAST(:name AS regclass) AND a.amname = 'brin'"
+)
 _TRIES = 3
 _PAUSE_S = 0.5
 _TO_BE_DROPPED = "rice-stream: retention drops this table"
@@ -163,6 +167,8 @@ def _make_within(connection: Connection, month: int) -> None:
             )
         connection.exec_driver_sql(f"DROP TABLE {wanted.name}")
     connection.exec_driver_sql(f"CREATE TABLE {wanted.name} (LIKE prompt_record INCLUDING ALL)")
+    # A new index has a filter of the first pages, empty as they are: 2,000 records would go into it one by one, in 0.15 ms each.
+    connection.execute(text(_WITHOUT_FILTERS), {"name": wanted.name})
     confine_partition(connection, wanted.name)
     connection.exec_driver_sql(_attach_statement(wanted))
 

@@ -288,3 +288,15 @@ def test_a_month_that_somebody_else_has_half_detached_is_named(engine: Engine) -
 def test_a_table_of_others_is_never_dropped(engine: Engine) -> None:
     with pytest.raises(AssertionError, match="watched_user is no partition"):
         detach_and_drop(engine, "watched_user")
+
+
+def test_the_filters_of_a_new_month_are_made_once_its_pages_are_full(engine: Engine) -> None:
+    """Before, each record of the first pages would go into their filter by itself."""
+    make_partitions(engine, [month_number(2026, 11)])
+    store(engine, chunk_of([NOVEMBER]))
+    made = text("SELECT brin_summarize_new_values('prompt_record_p202611_event_id_idx')")
+    with engine.begin() as connection:
+        assert connection.scalar(made) == 1, "of the first pages there was none"
+        assert connection.scalar(made) == 0
+        found = connection.execute(text("SELECT event_id FROM prompt_record WHERE event_id = 'november'")).scalars()
+        assert list(found) == ["november"]
