@@ -1,8 +1,8 @@
 """How far apart fetches and batches are where there is no backlog: further where there are no budgets, so that no alert waits."""
 
-WITHOUT_BUDGETS = 5.0
+WITHOUT_BUDGETS = 7.5
 """So many times as far."""
-WITHOUT_BUDGETS_MAX_S = 2.0
+WITHOUT_BUDGETS_MAX_S = 3.0
 """But not beyond this, unless all are to be further apart: pages follow what is stored, within the 5 s that are promised."""
 
 
