@@ -10,7 +10,6 @@ accept and refuse the same.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -30,7 +29,7 @@ from rice_stream.events.formats.plain.fields import PlainItem
 from rice_stream.events.formats.plain.records import PlainReader
 from rice_stream.events.formats.plain.span_rows import SpanEvents
 from rice_stream.events.formats.reading.options import AUTO, CANONICAL, DEFAULT_OPTIONS, FormatOptions
-from rice_stream.events.kept_values import values_of
+from rice_stream.events.kept_values import lengths_of
 from rice_stream.events.plain_objects import decode_plain
 from rice_stream.events.records import Decoded, Ignored, RawRecord, Refused, SkippedBatch, SourcePartition, placed
 from rice_stream.events.refused_items import batch_not_unpacked, bounded
@@ -106,14 +105,10 @@ def _within_bytes(records: Sequence[RawRecord]) -> Sequence[RawRecord]:
     """As many of the records as BLOCK_BYTES holds, and at least one; fewer where the last block would be a small one."""
     size = 0
     for several, more in ((records[:BLOCK_RECORDS],) * 2, (records, records[BLOCK_RECORDS:])):
-        try:
-            size += sum(map(len, values_of(more)))  # no list: this is the hot path
-        except TypeError:  # a record without a value
-            size += sum(len(value or b"") for value in values_of(more))
+        size += int(lengths_of(more).sum())
         if size > BLOCK_BYTES:
             wanted = size // -(-size // BLOCK_BYTES)
-            ends = accumulate(len(value or b"") for value in values_of(several))
-            return several[: max(sum(1 for _ in takewhile(wanted.__ge__, ends)), 1)]
+            return several[: max(int(np.searchsorted(np.cumsum(lengths_of(several)), wanted, side="right")), 1)]
     return records
 
 

@@ -1,7 +1,8 @@
-"""Records of which the values are kept, and what else is known of each as columns: nearly nobody asks for one of them."""
+"""Records of which the bytes stay as they lie one after the other, and what else is known of each as columns: nearly nobody asks
+for one of them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, repeat
+from itertools import accumulate, chain, repeat
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -28,19 +29,50 @@ class KeptRecord(NamedTuple):
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
+class Spans(NamedTuple):
+    """Where n pieces of a text lie, in their order; one that ends a byte before it begins is None. Both have shape (n,)."""
+
+    starts: Ints
+    ends: Ints
+
+    @classmethod
+    def following(cls, pieces: Sequence[bytes | None]) -> "Spans":
+        """Of pieces that lie one right after the other."""
+        lengths = np.fromiter((-1 if piece is None else len(piece) for piece in pieces), np.int64, count=len(pieces))
+        behind = np.cumsum(np.maximum(lengths, 0))
+        starts = behind - np.maximum(lengths, 0)
+        return cls(starts, starts + lengths)
+
+    def part(self, rows: slice) -> "Spans":
+        """Those of a slice."""
+        return Spans(self.starts[rows], self.ends[rows])
+
+    def moved(self, by: int) -> "Spans":
+        """The same in a text that begins so much earlier."""
+        return Spans(self.starts + by, self.ends + by)
+
+    @property
+    def lengths(self) -> Ints:
+        """Bytes of each."""
+        lengths: Ints = np.maximum(self.ends - self.starts, 0)
+        return lengths
+
+    def of(self, text: bytes) -> list[bytes | None]:
+        """The pieces."""
+        places = zip(self.starts.tolist(), self.ends.tolist(), strict=True)
+        return [text[start:end] if start <= end else None for start, end in places]
+
+
 class KeptValues(OnDemand[Any]):
     """n records of a partition, in their order."""
 
     def __init__(
-        self,
-        values: list[bytes | None],
-        offsets: Ints,
-        timestamps: Ints,
-        timestamp_type: int,
-        keys: list[bytes | None] | None = None,
+        self, text: bytes, spans: Spans, offsets: Ints, timestamps: Ints, timestamp_type: int, keys: Spans | None = None
     ) -> None:
-        """`offsets` and `timestamps` (milliseconds) have shape (n,); `keys` None: none has one."""
-        self.values = values
+        """`text` has the values at `spans`, the key of each before it at `keys`, and anything between; `offsets` and `timestamps`
+        (milliseconds) have shape (n,); `keys` None: none has one."""
+        self.text = text
+        self.spans = spans
         self.offsets = offsets
         self.timestamps = timestamps
         self._timestamp_type = timestamp_type
@@ -60,53 +92,100 @@ class KeptValues(OnDemand[Any]):
         offsets = np.arange(first.offset, first.offset + n)
         if last.offset != offsets[-1]:
             offsets = np.fromiter(map(_OFFSET, records), dtype=np.int64, count=n)
-        keys = list(map(_KEY, records))
-        has_keys = keys.count(None) < n
-        return cls(list(map(_VALUE, records)), offsets, timestamps, first.timestamp_type, keys if has_keys else None)
+        pieces = list(chain.from_iterable(zip(map(_KEY, records), map(_VALUE, records), strict=True)))
+        spans = Spans.following(pieces)
+        keys = spans.part(slice(0, None, 2)) if pieces[::2].count(None) < n else None
+        text = b"".join(filter(None, pieces))
+        return cls(text, spans.part(slice(1, None, 2)), offsets, timestamps, first.timestamp_type, keys)
 
     @classmethod
     def joined(cls, several: Sequence["KeptValues"]) -> "KeptValues | None":
         """One after the other, whatever their partitions. None where there are none, or their times are not of one type."""
-        if len({each._timestamp_type for each in several}) != 1:
+        some = [each for each in several if len(each)]
+        if len({each._timestamp_type for each in some}) != 1:
             return None
-        keys = [each._keys or [None] * len(each) for each in several] if any(each._keys for each in several) else None
+        text, moved = _texts_joined(some)
+        keys = [each._keys or _no_keys(each.spans) for each in some] if any(each._keys for each in some) else None
         return cls(
-            list(chain.from_iterable(each.values for each in several)),
-            np.concatenate([each.offsets for each in several]),
-            np.concatenate([each.timestamps for each in several]),
-            several[0]._timestamp_type,
-            None if keys is None else list(chain.from_iterable(keys)),
+            text,
+            _joined([each.spans for each in some], moved),
+            np.concatenate([each.offsets for each in some]),
+            np.concatenate([each.timestamps for each in some]),
+            some[0]._timestamp_type,
+            None if keys is None else _joined(keys, moved),
         )
 
+    def region(self) -> tuple[int, int]:
+        """Where the bytes of these records begin and end."""
+        before = self.spans if self._keys is None else self._keys
+        return int(before.starts[0]), max(int(self.spans.starts[-1]), int(self.spans.ends[-1]))
+
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.offsets)
+
+    @property
+    def values(self) -> list[bytes | None]:
+        """The value of each."""
+        return self.spans.of(self.text)
+
+    def value_lengths(self) -> Ints:
+        """Bytes of each value, shape (n,)."""
+        return self.spans.lengths
 
     def item(self, at: int) -> KeptRecord:
         """One record."""
-        key = None if self._keys is None else self._keys[at]
+        if not -len(self) <= at < len(self):
+            raise IndexError(at)
+        row = slice(at, at + 1 or None)
+        key = None if self._keys is None else self._keys.part(row).of(self.text)[0]
         offset, timestamp = int(self.offsets[at]), int(self.timestamps[at])
-        return KeptRecord(offset, timestamp, self._timestamp_type, key, self.values[at])
+        return KeptRecord(offset, timestamp, self._timestamp_type, key, self.spans.part(row).of(self.text)[0])
 
     def part(self, rows: slice) -> "KeptValues":
         """Those of a slice."""
         return KeptValues(
-            self.values[rows],
+            self.text,
+            self.spans.part(rows),
             self.offsets[rows],
             self.timestamps[rows],
             self._timestamp_type,
-            None if self._keys is None else self._keys[rows],
+            None if self._keys is None else self._keys.part(rows),
         )
 
     def __iter__(self) -> Iterator[KeptRecord]:
-        keys: Iterable[bytes | None] = repeat(None) if self._keys is None else self._keys
+        keys: Iterable[bytes | None] = repeat(None) if self._keys is None else self._keys.of(self.text)
         columns = (self.offsets.tolist(), self.timestamps.tolist(), repeat(self._timestamp_type), keys, self.values)
         return map(KeptRecord, *columns)
 
+    def sizes_bytes(self) -> Ints:
+        """What each takes in memory, about; shape (n,)."""
+        sizes = self.spans.lengths + OVERHEAD_BYTES
+        return sizes if self._keys is None else sizes + self._keys.lengths
+
     @property
     def size_bytes(self) -> int:
-        """What they take in memory, about."""
-        keys = 0 if self._keys is None else sum(map(len, filter(None, self._keys)))
-        return OVERHEAD_BYTES * len(self) + sum(map(len, filter(None, self.values))) + keys
+        """What all of them take in memory, about."""
+        return int(self.sizes_bytes().sum())
+
+
+def _texts_joined(several: Sequence[KeptValues]) -> tuple[bytes, list[int]]:
+    """A text that has the bytes of all, and by how much those of each lie behind where they were: the text of the first, where it
+    is the others' too."""
+    if all(each.text is several[0].text for each in several):
+        return several[0].text, [0] * len(several)
+    regions = [each.region() for each in several]
+    ends = accumulate(end - start for start, end in regions)
+    text = b"".join(memoryview(each.text)[start:end] for each, (start, end) in zip(several, regions, strict=True))
+    return text, [end - region[1] for end, region in zip(ends, regions, strict=True)]
+
+
+def _joined(several: Sequence[Spans], moved: Sequence[int]) -> Spans:
+    own = [spans.moved(by) for spans, by in zip(several, moved, strict=True)]
+    return Spans(np.concatenate([spans.starts for spans in own]), np.concatenate([spans.ends for spans in own]))
+
+
+def _no_keys(spans: Spans) -> Spans:
+    return Spans(spans.starts, spans.starts - 1)
 
 
 class PlaceOfRecord(NamedTuple):
@@ -146,6 +225,12 @@ class LetGoRecords(OnDemand[Any]):
         return LetGoRecords(self._offsets[rows], self._timestamps[rows])
 
 
-def values_of(records: Sequence[Any]) -> Iterable[Any]:
-    """The value of each record, kept as it is or not."""
-    return records.values if isinstance(records, KeptValues) else map(_VALUE, records)
+def lengths_of(records: Sequence[Any]) -> Ints:
+    """Bytes of the value of each record, kept as it is or not; shape (n,)."""
+    if isinstance(records, KeptValues):
+        return records.value_lengths()
+    values = list(map(_VALUE, records))
+    try:
+        return np.fromiter(map(len, values), dtype=np.int64, count=len(values))
+    except TypeError:  # a record without a value
+        return np.array([len(value or b"") for value in values], dtype=np.int64)

@@ -39,9 +39,7 @@ class JoinedChunks:
         alike = list(takewhile(lambda chunk: _can_be_joined(chunk, chunks[0], formats), chunks))
         count = sum(len(chunk.records) for chunk in alike)
         fits = items_max is None or count <= items_max
-        kept = [chunk.records for chunk in alike if isinstance(chunk.records, KeptValues)]
-        self._records = KeptValues.joined(kept) if fits else None
-        self._left = 0 if self._records is None else count
+        self._left = count if fits else 0
         self.taken: list[Chunk] = []
         """The parts of the chunks that were taken."""
         self.rest = list(chunks)
@@ -57,16 +55,18 @@ class JoinedChunks:
         return sum(len(chunk.records) for chunk in self.taken)
 
     def __iter__(self) -> Iterator[JoinedBlock]:
-        if self._records is None:
+        if not self._left:
             return
-        count = len(self._records)
-        size = -(-count // -(-count // RECORDS_MAX))  # no small one at the end
-        for first in range(0, count, size):
-            records = self._records[first : first + size]
-            found = read_together(records) if _may_be_plain(records) else None
-            if found is None or len(found.odd) or len(found.ids) < len(records):
+        size = -(-self._left // -(-self._left // RECORDS_MAX))  # no small one at the end
+        while self._left:
+            shares = _shares(self.rest, min(size, self._left))
+            # Block by block, as the bytes of a batch are many.
+            parts = (chunk.records[:count] for chunk, count in shares)
+            records = KeptValues.joined([part for part in parts if isinstance(part, KeptValues)])
+            found = read_together(records) if records is not None and _may_be_plain(records) else None
+            if records is None or found is None or len(found.odd) or len(found.ids) < len(records):
                 return
-            yield JoinedBlock(*joined(found, records), _shares(self.rest, len(records)))
+            yield JoinedBlock(*joined(found, records), shares)
 
     def take(self, block: JoinedBlock) -> None:
         """It goes into the batch."""

@@ -4,38 +4,21 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from operator import attrgetter
 from typing import Any
 
-from rice_stream.events.kept_values import KeptValues
 from rice_stream.pipeline.chunks import Chunk
+from rice_stream.worker.sized_records import bytes_of
 
 BATCH_BYTES_MAX = 17 * 1024 * 1024
 """Most bytes of records that a batch takes at once, and that wait for it; a larger chunk is taken by itself."""
-RECORD_BYTES = 200
-"""What a record takes in memory besides its key, value and headers, about."""
 LET_GO_BYTES = 16
 """What a record takes whose key and value were let go, about."""
 LARGE_SHARE = 4
 """Records are large where their bytes fill a batch of one in so many of the records that it may have."""
 TOGETHER_S = 0.02
 """Within this the chunks of one fetch arrive."""
-_VALUE, _KEY, _HEADERS = attrgetter("value"), attrgetter("key"), attrgetter("headers")
-
-
-class SizedRecords(list[Any]):
-    """Records whose bytes were added up as they were fetched."""
-
-    size_bytes = 0
-
-
-def sized(records: Iterable[Any]) -> SizedRecords:
-    """Records with the bytes that they take."""
-    found = SizedRecords(records)
-    found.size_bytes = bytes_of(found)
-    return found
 
 
 def _never() -> bool:
@@ -58,19 +41,6 @@ class FetchedChunk:
 def fetched_chunk(chunk: Chunk, acknowledge: Any, is_void: Callable[[], bool] = _never) -> FetchedChunk:
     """With the bytes that its records take; it arrives now."""
     return FetchedChunk(chunk, acknowledge, bytes_of(chunk.records), time.time_ns(), is_void)
-
-
-def bytes_of(records: Sequence[Any]) -> int:
-    """What the records take in memory, about."""
-    if isinstance(records, KeptValues):
-        return records.size_bytes
-    if isinstance(records, SizedRecords) and records.size_bytes:
-        return records.size_bytes
-    size = RECORD_BYTES * len(records)
-    size += sum(map(len, filter(None, map(_VALUE, records)))) + sum(map(len, filter(None, map(_KEY, records))))
-    for headers in filter(None, map(_HEADERS, records)):
-        size += sum(len(name) + len(value or b"") for name, value in headers)
-    return size
 
 
 class Intake:

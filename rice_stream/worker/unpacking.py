@@ -122,3 +122,10 @@ BOUNDED: dict[str, _Unpack] = {
     "lz4_decode": lz4_decode,
     "zstd_decode": zstd_decode,
 }
+_BY_NUMBER = {1: gzip_decode, 2: snappy_decode, 3: lz4_decode, 4: zstd_decode}
+
+
+def unpacked(codec: int, payload: Any) -> bytes | None:
+    """What is packed by the codec of this number in Kafka's protocol; None: there is no such codec. BatchNotUnpackedError."""
+    unpack = _BY_NUMBER.get(codec)
+    return None if unpack is None else unpack(payload)

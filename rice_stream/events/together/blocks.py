@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from operator import attrgetter
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from rice_stream.events.plain_objects import any_envelope
 from rice_stream.events.records import Decoded, RawRecord
 from rice_stream.events.together.layouts import OUTCOME, WHO
 from rice_stream.events.together.names import EncodedTexts, NumberedNames, encoded, numbered
+from rice_stream.events.together.octets import Octets
 from rice_stream.events.together.reader import ReadTogether, TogetherReader
 from rice_stream.quantities import Ints
 
@@ -41,20 +43,19 @@ def read_together(records: Sequence[RawRecord]) -> ReadTogether | None:
     except IndexError:
         reader = TogetherReader()
     try:
-        return reader.read(_values(records))
+        return reader.read(len(records), partial(_octets, records))
     finally:
         _idle.append(reader)
 
 
-def _values(records: Sequence[RawRecord]) -> list[bytes]:
+def _octets(records: Sequence[RawRecord]) -> Octets:
     """The value of each record; nothing of one that is odd whatever its value says."""
     if isinstance(records, KeptValues):
-        kept = records.values  # without headers
-        return cast("list[bytes]", kept) if all(kept) else [value or b"" for value in kept]
+        return Octets(records.text, *records.spans)  # without headers
     values = list(map(_VALUE, records))
     if any_envelope(records):
-        return [b"" if any_envelope((record,)) else record.value or b"" for record in records]
-    return values if all(values) else [value or b"" for value in values]
+        return Octets.of([b"" if any_envelope((record,)) else record.value or b"" for record in records])
+    return Octets.of(values if all(values) else [value or b"" for value in values])
 
 
 class OddEvents(NamedTuple):

@@ -1,6 +1,7 @@
 """The bytes of many events, read at many positions at once: whole windows, numbers, times, identifiers."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,16 +37,49 @@ _LEAST = np.array([0, 0, *(10**digits for digits in range(1, WORD_BYTES))], dtyp
 
 
 class Octets:
-    """Values one after the other, with room behind the last one."""
+    """Values in their order, with room behind the last one. What lies between them has no comma."""
 
-    def __init__(self, values: Sequence[bytes]) -> None:
-        n = len(values)
-        self.text = b"".join((*values, bytes(WINDOW_BYTES_MAX)))
-        self._octets = np.frombuffer(self.text, dtype=np.uint8)
-        self.ends: Ints = np.cumsum(np.fromiter(map(len, values), dtype=np.int64, count=n))
+    def __init__(self, text: bytes, starts: Ints, ends: Ints) -> None:
+        """Those between these positions of a text; one that ends before it begins is empty."""
+        first, last = (int(starts[0]), int(max(starts[-1], ends[-1]))) if len(starts) else (0, 0)
+        self._octets = np.empty(last - first + WINDOW_BYTES_MAX, dtype=np.uint8)
+        self._octets[: last - first] = np.frombuffer(text, dtype=np.uint8, count=last - first, offset=first)
+        self._octets[last - first :] = 0
+        self.starts = starts - first
+        self.ends = np.maximum(starts, ends) - first
         """Behind the last byte of each value."""
-        self.starts: Ints = np.concatenate([[0], self.ends[:-1]]) if n else self.ends
         self._words = self._windows_of(WORD_BYTES, "<u8")
+        self._no_commas_between()
+
+    @classmethod
+    def of(cls, values: Sequence[bytes]) -> "Octets":
+        """These values."""
+        ends = np.cumsum(np.fromiter(map(len, values), dtype=np.int64, count=len(values)))
+        starts = np.concatenate([[0], ends[:-1]]) if len(values) else ends
+        return cls(b"".join(values), starts, ends)
+
+    def _no_commas_between(self) -> None:
+        gaps = self.starts[1:] - self.ends[:-1]
+        widest = int(gaps.max(initial=0))
+        if widest > WINDOW_BYTES_MAX:
+            for start, end in zip(self.ends[:-1].tolist(), self.starts[1:].tolist(), strict=True):
+                between = self._octets[start:end]
+                between[between == _COMMA] = 0
+        elif widest:
+            behind = self.ends[:-1]
+            found = self._windows_of(widest, f"V{widest}")[behind].view(np.uint8).reshape(len(gaps), widest) == _COMMA
+            rows, columns = np.nonzero(found)
+            within = columns < gaps[rows]
+            self._octets[behind[rows[within]] + columns[within]] = 0
+
+    @cached_property
+    def text(self) -> bytes:
+        """All of it."""
+        return self._octets.tobytes()
+
+    def value(self, row: int) -> bytes:
+        """One of them."""
+        return self._octets[self.starts[row] : self.ends[row]].tobytes()
 
     def commas(self) -> Ints:
         """Where all commas are."""
@@ -73,11 +107,12 @@ class Octets:
 
     def pieces(self, starts: Ints, ends: Ints) -> list[bytes]:
         """The bytes between each two positions."""
-        text, size = self.text, int(ends[0] - starts[0]) if len(starts) else 0
+        size = int(ends[0] - starts[0]) if len(starts) else 0
         if size > 0 and (ends - starts == size).all():
             # Nearly always: ids of one producer are equally long.
             text = self._windows_of(size, f"V{size}")[starts].tobytes()
             return [text[at : at + size] for at in range(0, len(text), size)]
+        text = self.text
         return [text[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
 
     def are_null(self, starts: Ints, lengths: Ints) -> NDArray[np.bool_]:
@@ -143,7 +178,7 @@ class Octets:
 
     def _windows_of(self, size: int, kind: str) -> NDArray:  # type: ignore[type-arg]
         """A view of so many bytes at every position."""
-        return np.ndarray((len(self.text) - size + 1,), dtype=kind, buffer=self.text, strides=(1,))
+        return np.ndarray((len(self._octets) - size + 1,), dtype=kind, buffer=self._octets, strides=(1,))
 
 
 def leading_digits(words: Words) -> tuple[Words, Ints, NDArray[np.bool_]]:

@@ -1,6 +1,6 @@
 """Canonical events of a block of records -> their columns, all events of a layout at once."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,24 +57,21 @@ class TogetherReader:
         self._layouts: dict[int, list[MetLayout]] = {}
         self._read = 0
 
-    def read(self, values: Sequence[bytes]) -> ReadTogether | None:
-        """The events of these values; None where they are to be read otherwise.
-
-        TypeError: one of the values is None.
-        """
-        if len(values) < EVENTS_MIN:
+    def read(self, count: int, octets_of: Callable[[], Octets]) -> ReadTogether | None:
+        """The events of so many values; None where they are to be read otherwise."""
+        if count < EVENTS_MIN:
             return None
         if self._left_alone > 0:
             self._left_alone -= 1
             return None
         self._forget_much()
-        found = self._read_all(values)
-        if len(found.odd) * _ODD_MAX > len(values):
+        found = self._read_all(octets_of())
+        if len(found.odd) * _ODD_MAX > count:
             # What is written in ways that are not read together is likely to go on so.
             self._left_alone, self._pause = self._pause, min(2 * self._pause, _BLOCKS_LEFT_ALONE)
             return None
         self._pause = 1
-        self._read += len(values)
+        self._read += count
         return found
 
     def _forget_much(self) -> None:
@@ -84,23 +81,19 @@ class TogetherReader:
             self._left_alone = 0 if self._read >= _READ_BETWEEN_MIN else _BLOCKS_LEFT_ALONE
             self._learn_anew()
 
-    def _read_all(self, values: Sequence[bytes]) -> ReadTogether:
-        n = len(values)
-        octets = Octets(values)
-        block = _Block(n)
+    def _read_all(self, octets: Octets) -> ReadTogether:
+        block = _Block(len(octets.starts))
         for rows, edges in _by_commas(octets):
-            for matched in self._matched(octets, values, rows, edges):
+            for matched in self._matched(octets, rows, edges):
                 block.take(octets, matched)
         return block.read(octets, self._names)
 
-    def _matched(
-        self, octets: Octets, values: Sequence[bytes], rows: NDArray[np.intp], edges: Ints
-    ) -> Iterator[Matched]:
+    def _matched(self, octets: Octets, rows: NDArray[np.intp], edges: Ints) -> Iterator[Matched]:
         """The events of each layout that they are written in, as far as there are enough of them."""
         layouts = self._layouts.setdefault(len(edges), [])
         place = 0
         while len(rows) >= EVENTS_MIN:
-            if place == len(layouts) and not self._meet(values[int(rows[0])], octets, edges):
+            if place == len(layouts) and not self._meet(octets.value(int(rows[0])), octets, edges):
                 return
             known = layouts[place]
             matching = known.matching(octets, edges)

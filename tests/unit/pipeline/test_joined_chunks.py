@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from random import Random
 
-import numpy as np
 import pytest
 
 from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS
-from rice_stream.events.kept_values import KeptValues
+from rice_stream.events.kept_values import KeptRecord, KeptValues
 from rice_stream.events.records import RawRecord
 from rice_stream.events.together import blocks
 from rice_stream.instants import DAY_US, datetime_of
@@ -41,8 +40,9 @@ def new_readers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def kept(records: Sequence[RawRecord]) -> KeptValues:
     """As a fetch brings them."""
-    offsets = np.array([record.offset for record in records])
-    return KeptValues([record.value for record in records], offsets, np.zeros(len(records), dtype=np.int64), 0)
+    found = KeptValues.of([KeptRecord(record.offset, 0, 0, None, record.value) for record in records])
+    assert found is not None
+    return found
 
 
 def drawn(seed: int, odd: int) -> list[tuple[int, list[RawRecord]]]:

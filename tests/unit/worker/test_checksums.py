@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rice_stream.worker.checksums import is_whole
-from rice_stream.worker.fetched_records import KeptBatches, PlainRecords
+from rice_stream.worker.fetched_records import PlainRecords
+from rice_stream.worker.record_batches import KeptBatches
 
 
 def batch(values: list[bytes], codec: int = 0) -> bytes:

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from rice_stream.events.decoding import decode_batch
 from rice_stream.events.records import SkippedBatch, SourcePartition
 from rice_stream.events.refused_items import skipped_offsets
-from rice_stream.worker import fetched_records, unpacking
-from rice_stream.worker.fetched_records import ROOM, BoundedResult, KeptBatches, PlainRecords
+from rice_stream.worker import fetched_records, plain_batches, record_batches, unpacking
+from rice_stream.worker.fetched_records import ROOM, BoundedResult, PlainRecords
+from rice_stream.worker.record_batches import KeptBatches
 
 _AIOKAFKA_RECORDS: Any = fetcher.PartitionRecords
 _AIOKAFKA_BATCHES: Any = fetcher.MemoryRecords
@@ -212,7 +213,8 @@ def test_however_it_is_handed_over_it_is_what_aiokafka_gives(
 ) -> None:
     """The same records and, after each fetch, a position from which aiokafka goes on with the rest: of transactions that were
     kept and taken back, compressed or not, from amid a batch, whatever the bounds."""
-    monkeypatch.setattr(fetched_records, "RUN_RECORDS_MAX", data.draw(st.integers(1, 8)))
+    monkeypatch.setattr(record_batches, "RUN_RECORDS_MAX", data.draw(st.integers(1, 8)))
+    monkeypatch.setattr(plain_batches, "COUNT_MIN", data.draw(st.sampled_from([1, 20, 64])))
     monkeypatch.setattr(fetched_records, "KEPT_FROM", data.draw(st.sampled_from([1, 100])))
     batches: list[tuple[int, bytes]] = []
     offset = 0

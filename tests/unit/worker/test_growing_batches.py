@@ -21,9 +21,10 @@ from rice_stream.store.identity_rules import RulesChangedError
 from rice_stream.worker.batches import BatchLoop
 from rice_stream.worker.health import Heartbeat, Telemetry
 from rice_stream.worker.held_chunks import BatchTimes
-from rice_stream.worker.intake import Intake, bytes_of, fetched_chunk
+from rice_stream.worker.intake import Intake, fetched_chunk
 from rice_stream.worker.metrics import Metrics
 from rice_stream.worker.partition_guard import PartitionGuard
+from rice_stream.worker.sized_records import bytes_of
 from tests.simulation.clock import VirtualExecutor, VirtualLoop
 from tests.support.databases import SqliteDatabases
 from tests.support.fakes import NOON_US, chunk_of, event

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from rice_stream.pipeline.chunks import Chunk
-from rice_stream.worker.intake import TOGETHER_S, FetchedChunk, Intake, bytes_of, fetched_chunk
+from rice_stream.worker.intake import TOGETHER_S, FetchedChunk, Intake, fetched_chunk
+from rice_stream.worker.sized_records import bytes_of
 from tests.simulation.clock import VirtualLoop
 from tests.support.fakes import event, records_of
 

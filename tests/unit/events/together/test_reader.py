@@ -4,7 +4,8 @@ import pytest
 
 from rice_stream.events.together import reader
 from rice_stream.events.together.layouts import layout_of
-from rice_stream.events.together.reader import EVENTS_MIN, TogetherReader
+from rice_stream.events.together.octets import Octets
+from rice_stream.events.together.reader import EVENTS_MIN, ReadTogether, TogetherReader
 from tests.support.fakes import event, value_of
 
 
@@ -16,9 +17,13 @@ def values(first_user: int, **changes: object) -> list[bytes]:
     ]
 
 
+def read(one: TogetherReader, some: list[bytes]) -> ReadTogether | None:
+    return one.read(len(some), lambda: Octets.of(some))
+
+
 def test_a_block_is_read_with_the_names_that_its_events_share() -> None:
     """Only what is there: users are numbered in the order in which they were met."""
-    found = TogetherReader().read(values(0))
+    found = read(TogetherReader(), values(0))
     assert found is not None
     assert found.odd.tolist() == []
     assert found.who.tolist() == list(range(EVENTS_MIN))
@@ -35,10 +40,10 @@ def test_names_are_forgotten_when_there_are_too_many(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(reader, "NAMES_MAX", 2 * EVENTS_MIN - 1)
     monkeypatch.setattr(reader, "_READ_BETWEEN_MIN", 0)
     one = TogetherReader()
-    before = one.read(values(0))
+    before = read(one, values(0))
     assert before is not None
-    one.read(values(EVENTS_MIN))
-    after = one.read(values(5 * EVENTS_MIN))
+    read(one, values(EVENTS_MIN))
+    after = read(one, values(5 * EVENTS_MIN))
     assert after is not None
     assert after.names.who is not before.names.who
     assert len(after.names.who) == EVENTS_MIN
@@ -50,8 +55,8 @@ def test_events_of_ever_new_users_are_left_alone_for_a_while(monkeypatch: pytest
     monkeypatch.setattr(reader, "NAMES_MAX", 2 * EVENTS_MIN - 1)
     monkeypatch.setattr(reader, "_BLOCKS_LEFT_ALONE", 3)
     one = TogetherReader()
-    read = [one.read(values(number * EVENTS_MIN)) is not None for number in range(8)]
-    assert read == [True, True, True, False, False, False, True, True]
+    found = [read(one, values(number * EVENTS_MIN)) is not None for number in range(8)]
+    assert found == [True, True, True, False, False, False, True, True]
 
 
 def test_blocks_of_another_kind_are_asked_ever_more_seldom() -> None:
@@ -61,10 +66,10 @@ def test_blocks_of_another_kind_are_asked_ever_more_seldom() -> None:
     tried = 0
     for _ in range(100):
         tried += one._left_alone == 0
-        assert one.read(unknown) is None
+        assert read(one, unknown) is None
     assert tried <= 7
     one._left_alone = 0
-    assert one.read(values(0)) is not None
+    assert read(one, values(0)) is not None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,151 @@
+"""Records that are found where they lie: the same as aiokafka's code makes of them, or none."""
+
+import struct
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import aiokafka.codec
+import pytest
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rice_stream.events.kept_values import KeptValues
+from rice_stream.worker import plain_batches
+from rice_stream.worker.plain_batches import plain_records, record_count
+
+CODECS = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
+RECORDS_AT, LOG_APPEND_TIME = 61, 0x08
+
+
+class Sent(NamedTuple):
+    """A record as it was sent: milliseconds after the first one of its batch, offsets left out before it."""
+
+    later_ms: int
+    left_out: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+BYTES = st.binary(max_size=9) | st.sampled_from([b"x" * 63, b"x" * 64, b"}", b"}\0", b"\0"])
+JSON = st.text("abc,:", max_size=70).map(lambda text: b'{"a": "%s"}' % text.encode())
+TIMES = st.integers(0, 90) | st.integers(-(2**33), 2**45)
+PLAIN = st.builds(
+    Sent, TIMES, st.just(0) | st.integers(0, 9_000), st.none() | BYTES, st.none() | BYTES | JSON, st.just(())
+)
+OBJECTS = st.builds(Sent, st.integers(0, 90), st.just(0), st.none() | BYTES, JSON, st.just(()))
+BATCH = st.lists(OBJECTS, min_size=1, max_size=40) | st.lists(PLAIN, min_size=1, max_size=40)
+
+
+def batch(records: Sequence[Sent], first_offset: int = 0, *, codec: int = 0, of_broker: bool = False) -> bytes:
+    """A batch as a broker sends it; its check sum is not made."""
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 10**8)
+    offset = -1
+    for record in records:
+        offset += 1 + record.left_out
+        builder.append(offset, 1_700_000_000_000 + record.later_ms, record.key, record.value, list(record.headers))
+    raw = bytearray(builder.build())
+    if codec:
+        raw[RECORDS_AT:] = getattr(aiokafka.codec, f"{CODECS[codec]}_encode")(bytes(raw[RECORDS_AT:]))
+        struct.pack_into(">i", raw, 8, len(raw) - 12)
+    struct.pack_into(">h", raw, 21, codec | (LOG_APPEND_TIME if of_broker else 0))
+    struct.pack_into(">q", raw, 0, first_offset)
+    return bytes(raw)
+
+
+def theirs(raw: bytes) -> list[tuple[Any, ...]]:
+    """What aiokafka reads. CorruptRecordException, UnicodeDecodeError: it cannot."""
+    found = iter(DefaultRecordBatch(raw))
+    return [(one.offset, one.timestamp, one.timestamp_type, one.key, one.value, tuple(one.headers)) for one in found]
+
+
+def ours(*batches: bytes) -> list[list[tuple[Any, ...]] | None]:
+    found = plain_records([memoryview(raw) for raw in batches])
+    return [None if each is None else [tuple(record) for record in each] for each in found]
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few records are worth it."""
+    monkeypatch.setattr(plain_batches, "COUNT_MIN", 1)
+
+
+ANY = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+
+
+@pytest.mark.usefixtures("few")
+@given(
+    batches=st.lists(BATCH, min_size=1, max_size=4), codec=st.sampled_from([0, 0, 1, 2, 3, 4]), of_broker=st.booleans()
+)
+@ANY
+def test_records_without_headers_are_those_that_aiokafka_gives(
+    batches: list[list[Sent]], codec: int, of_broker: bool
+) -> None:
+    """Any keys, values, times and holes between offsets, packed or not; several batches at once are each of them."""
+    raw = [batch(each, 1_000 * at, codec=codec, of_broker=of_broker) for at, each in enumerate(batches)]
+    assert ours(*raw) == [theirs(each) for each in raw]
+    assert [record_count(memoryview(each)) for each in raw] == [len(each) for each in batches]
+
+
+@pytest.mark.usefixtures("few")
+@given(records=BATCH, at=st.integers(0, 39), value=BYTES, other=BATCH)
+@ANY
+def test_a_batch_with_a_header_is_left_to_aiokafka_and_the_others_are_not(
+    records: list[Sent], at: int, value: bytes, other: list[Sent]
+) -> None:
+    """Whatever the header ends with; also where nothing else tells that it is there."""
+    at %= len(records)
+    records = [*records[:at], records[at]._replace(headers=(("traceparent", value),)), *records[at + 1 :]]
+    plain = batch(other)
+    assert ours(batch(records), plain) in ([None, theirs(plain)], [None, None])
+
+
+@pytest.mark.usefixtures("few")
+@given(records=BATCH, at=st.integers(0, 2_000), octet=st.integers(0, 255), cut=st.integers(0, 3), data=st.data())
+@ANY
+def test_of_a_broken_batch_nothing_is_given_that_aiokafka_would_not_give(
+    records: list[Sent], at: int, octet: int, cut: int, data: st.DataObject
+) -> None:
+    """Any byte of its records changed, or some cut off: what is left to aiokafka is told as it tells it."""
+    raw = bytearray(batch(records))
+    raw[RECORDS_AT + at % (len(raw) - RECORDS_AT)] = octet
+    broken = bytes(raw[: len(raw) - cut])
+    (found,) = ours(broken)
+    if found is not None:
+        assert found == theirs(broken)
+    if data.draw(st.booleans()):
+        packed = batch(records, codec=4)
+        assert ours(packed[: RECORDS_AT + at % (len(packed) - RECORDS_AT)]) == [None]
+
+
+def test_what_aiokafka_refuses_is_left_to_it() -> None:
+    """A record that says it is longer than it is."""
+    records = [Sent(0, 0, None, b'{"a": 1}')] * 100
+    raw = bytearray(batch(records))
+    assert len(ours(bytes(raw))[0] or []) == 100
+    raw[RECORDS_AT] += 2
+    assert ours(bytes(raw)) == [None]
+    with pytest.raises(CorruptRecordException):
+        theirs(bytes(raw))
+
+
+def test_few_many_and_large_records_are_left_to_aiokafka(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each for what it costs otherwise: time, memory, a copy."""
+    small = Sent(0, 0, None, b"{}")
+    assert ours(batch([small] * 10)) == [None]
+    assert ours(batch([Sent(0, 0, None, b"x" * 4_000)] * 100)) == [None]
+    monkeypatch.setattr(plain_batches, "COUNT_MAX", 99)
+    assert ours(batch([small] * 100)) == [None]
+    assert ours(batch([small] * 99)) != [None]
+
+
+def test_many_batches_of_few_records_are_read_together() -> None:
+    """What producers send that wait for nothing."""
+    raw = [batch([Sent(0, 0, b"k", b'{"a": 1}')] * 4, 4 * at) for at in range(30)]
+    assert ours(*raw) == [theirs(each) for each in raw]
+    found = [each for each in plain_records([memoryview(each) for each in raw]) if each is not None]
+    joined = KeptValues.joined(found)
+    assert joined is not None
+    assert joined.offsets.tolist() == list(range(120))
