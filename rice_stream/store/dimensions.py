@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Column, Connection, Engine, Integer, Table, func, insert, select, text, update
+from sqlalchemy import Column, Connection, Engine, Integer, String, Table, func, insert, select, text, update
 
 from rice_stream.basis import basis_names
 from rice_stream.store import schema
@@ -148,7 +148,7 @@ class Dimensions:
                 values = rest(identity) if rest else dict(zip((c.name for c in columns), written, strict=True))
                 rows.append({**values, key.name: found[identity]})
             if rows:
-                connection.execute(insert(table), rows)
+                _write(connection, table, rows)
         return found
 
 
@@ -239,11 +239,8 @@ def _look_up_together(
     names = [column.name for column in columns]
     shown = ", ".join(f"t.{name}" for name in (*names, key.name))
     if connection.dialect.name == "postgresql":
-        kinds = ["int4" if isinstance(column.type, Integer) else "text" for column in columns]
-        arrays = ", ".join(f"CAST(:w{k} AS {kind}[])" for k, kind in enumerate(kinds))
-        wanted = f"unnest({arrays}) AS w({', '.join(names)}) JOIN {key.table.name} t USING ({', '.join(names)})"
-        values = {f"w{k}": [identity[k] for identity in identities] for k in range(len(names))}
-        rows = connection.execute(text(f"SELECT {shown} FROM {wanted}{only}"), values).all()
+        wanted = f"{_unnest(columns)} AS w({', '.join(names)}) JOIN {key.table.name} t USING ({', '.join(names)})"
+        rows = connection.execute(text(f"SELECT {shown} FROM {wanted}{only}"), _arrays(identities)).all()
     else:
         rows = []
         for first in range(0, len(identities), _CHUNK):
@@ -254,3 +251,25 @@ def _look_up_together(
             statement = f"WITH w({', '.join(names)}) AS (VALUES {marks}) SELECT {shown} FROM {wanted}{only}"
             rows += connection.exec_driver_sql(statement, tuple(chain.from_iterable(chunk))).all()
     return {tuple(row[:-1]): row[-1] for row in rows}
+
+
+def _unnest(columns: Sequence[Column[Any]]) -> str:
+    """Rows of these columns, one array each."""
+    kinds = ["int4" if isinstance(column.type, Integer) else "text" for column in columns]
+    return f"unnest({', '.join(f'CAST(:w{k} AS {kind}[])' for k, kind in enumerate(kinds))})"
+
+
+def _arrays(rows: Sequence[Identity]) -> dict[str, list[Any]]:
+    """What `_unnest` asks for."""
+    return {f"w{k}": list(values) for k, values in enumerate(zip(*rows, strict=True))}
+
+
+def _write(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    """New rows, of the same columns: one statement for thousands of names where there are arrays, as each costs the other 20 us."""
+    columns = [table.c[name] for name in rows[0]]
+    if connection.dialect.name != "postgresql" or not all(isinstance(c.type, Integer | String) for c in columns):
+        connection.execute(insert(table), rows)
+        return
+    names = ", ".join(rows[0])
+    statement = f"INSERT INTO {table.name} ({names}) SELECT * FROM {_unnest(columns)}"
+    connection.execute(text(statement), _arrays([tuple(row.values()) for row in rows]))
