@@ -116,7 +116,7 @@ def _block_together(
     records: Sequence[RawRecord], options: FormatOptions, partition: SourcePartition | None
 ) -> DecodedBlock | None:
     """The records at once, where most are usual canonical events, or LiteLLM's payloads, with what odd ones hold; else None."""
-    found = _found_together(records, options, partition)
+    found = _found_together(records, options, _topic(records, partition))
     if found is None:
         return None
     records = records[: len(found.ids)]
@@ -131,12 +131,12 @@ def _block_together(
     return DecodedBlock(*joined(found, records[:taken], with_odd), taken)
 
 
-def _found_together(
-    records: Sequence[RawRecord], options: FormatOptions, partition: SourcePartition | None
-) -> ReadTogether | None:
-    if _may_be_plain(records, options, partition) and decode_plain(records[:1]) is not None:
+def _found_together(records: Sequence[RawRecord], options: FormatOptions, topic: str) -> ReadTogether | None:
+    """The events of these records of a topic, or of the first of them, where most are usual canonical events one each, or payloads
+    of LiteLLM's; else None."""
+    if options.format_of(topic) in (AUTO, CANONICAL) and decode_plain(records[:1]) is not None:
         return read_together(records)
-    return PlainReader(options, _topic(records, partition)).read_calls(list(records[:BLOCK_RECORDS]))
+    return PlainReader(options, topic).read_calls(records)
 
 
 def _decode_block(

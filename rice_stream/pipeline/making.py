@@ -1,9 +1,8 @@
 """A batch in the making: events whose names are keys, part by part, until it is made."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +18,51 @@ Origin = int | NDArray[np.intp]
 """The number of the partition that events are of: of all of them, or of each."""
 
 
+@dataclass(frozen=True, slots=True)
+class EventsToKey:
+    """Events of a block whose names are not keys yet."""
+
+    columns: EventColumns
+    origin: Origin
+    received_at_us: int
+    unknown: bool = False
+    """Whether some of the names are known to be none that were met before."""
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+
+Part = KeyedEvents | EventsToKey
+
+
+Key = Callable[[EventsToKey], KeyedEvents]
+"""Raises KeyError where a name is not known."""
+
+
+def perhaps_keyed(part: Part, key: Key) -> Part:
+    """With names as keys where all of them are known."""
+    if isinstance(part, KeyedEvents) or part.unknown:
+        return part
+    try:
+        return key(part)
+    except KeyError:
+        return replace(part, unknown=True)
+
+
+def keyed(parts: Sequence[Part], key: Key, learn: Callable[[Sequence[EventColumns]], None]) -> list[KeyedEvents]:
+    """All of them with names as keys; `learn` asks for names that are not known, those of several blocks together."""
+    found = [perhaps_keyed(part, key) for part in parts]
+    learn([part.columns for part in found if isinstance(part, EventsToKey)])
+    return [key(part) if isinstance(part, EventsToKey) else part for part in found]
+
+
 @dataclass(slots=True)
 class BatchInMaking:
     """What chunks have brought so far, read by the same rules. Of the pipeline that began it, and void once that begins
     another one."""
 
     rules: IdentityRules
-    parts: list[KeyedEvents] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     ignored: Counter[tuple[str, str]] = field(default_factory=Counter)
     counted: defaultdict[Place, Counted] = field(default_factory=lambda: defaultdict(Counted))
@@ -65,13 +102,3 @@ class BatchInMaking:
     def items(self) -> int:
         """Events and refused items."""
         return sum(map(len, self.parts)) + len(self.refused)
-
-
-class AddedParts(NamedTuple):
-    """What blocks that are added have become so far, in their order."""
-
-    rules: IdentityRules
-    parts: list[KeyedEvents | None]
-    """None stands for one whose names are not all known."""
-    unknown: list[tuple[int, EventColumns, Origin]]
-    """The events of each of these, with its position."""

@@ -30,7 +30,7 @@ from rice_stream.pipeline.chunks import BatchParts, Chunk, check_opened, located
 from rice_stream.pipeline.contexts import ContextTable
 from rice_stream.pipeline.event_flags import event_flags
 from rice_stream.pipeline.joined_chunks import ChunkJoiner
-from rice_stream.pipeline.making import AddedParts, BatchInMaking, Origin
+from rice_stream.pipeline.making import BatchInMaking, EventsToKey, Part, keyed, perhaps_keyed
 from rice_stream.pipeline.measured import with_metered_energy
 from rice_stream.pipeline.names import NameTable
 from rice_stream.pipeline.repeats import repeats_of
@@ -39,7 +39,7 @@ from rice_stream.pipeline.tenant_amounts import TenantAmounts, amounts_by_tenant
 from rice_stream.quantities import AMOUNT_COLUMNS, MARKET_COLUMN, Ints
 from rice_stream.store.batch import Batch, CommitResult, PartitionProgress, Records
 from rice_stream.store.dimensions import KeyGiver
-from rice_stream.store.identity_rules import RulesAt, RulesChangedError, default_rules
+from rice_stream.store.identity_rules import IdentityRules, RulesAt, RulesChangedError, default_rules
 from rice_stream.store.record_columns import METERED_COLUMN, NUMBER_COLUMNS, TOKEN_COLUMNS
 from rice_stream.store.writer import Writer
 
@@ -141,12 +141,18 @@ class Pipeline:
         return not self._rules_changed and self._rules(received_at_us).reads_as(making.rules)
 
     def add(
-        self, making: BatchInMaking, chunks: Sequence[Chunk], received_at_us: int, *, items_max: int | None
+        self,
+        making: BatchInMaking,
+        chunks: Sequence[Chunk],
+        received_at_us: int,
+        *,
+        items_max: int | None,
+        looks_up: bool = True,
     ) -> Sequence[KeyedEvents]:
         """Decode chunks and look their names up; returns what they bring. What is not added where the batch has `items_max` items
-        is left."""
+        is left. Not `looks_up`: names are looked up once it is made, and nothing is returned."""
         check_opened(chunks, making.rules.formats)
-        adding = AddedParts(making.rules, [], [])
+        parts: list[Part] = []
         room = None if items_max is None else items_max - making.items
         joined = self._joiner.joined(chunks, making.rules.formats, room)
         for whole in joined:
@@ -154,42 +160,29 @@ class Pipeline:
             if len(columns) < len(whole.columns):
                 break  # which chunk each event is of is known of all of them only
             joined.take(whole)
-            self._name(adding, columns, decoded, whole.chunks[0][0], making.count_joined(whole.chunks), received_at_us)
+            named = self._named(making.rules, columns, decoded, whole.chunks[0][0])
+            part = EventsToKey(named, making.count_joined(whole.chunks), received_at_us)
+            parts.append(perhaps_keyed(part, self._keyed) if looks_up else part)
         self._joiner.ended(joined)
         given = BatchParts(joined.rest, making.rules.formats, None if room is None else room - joined.records)
         for chunk, block, tally in given:
             number = making.number(chunk.place)
             columns, decoded, older = self._admission.admit(block.columns, block.decoded, received_at_us)
-            self._name(adding, columns, decoded, chunk, number, received_at_us)
+            part = EventsToKey(self._named(making.rules, columns, decoded, chunk), number, received_at_us)
+            parts.append(perhaps_keyed(part, self._keyed) if looks_up else part)
             making.refused += [located(item, chunk) for item in decoded.refused]
             making.ignored.update(decoded.ignored)
             making.counted[chunk.place].add(len(columns), count_items(decoded.refused), tally, older)
-        self._learn([columns for _, columns, _ in adding.unknown])
-        for position, columns, origin in adding.unknown:
-            adding.parts[position] = self._keyed(columns, origin, received_at_us)
-        keyed = [part for part in adding.parts if part is not None]
-        making.parts += keyed
+        found = keyed(parts, self._keyed, self._learn) if looks_up else []
+        making.parts += found or parts
         making.taken += joined.taken + given.taken
         making.left = given.left
-        return keyed
+        return found
 
-    def _name(
-        self,
-        adding: AddedParts,
-        events: EventColumns,
-        decoded: Decoded,
-        chunk: Chunk,
-        origin: Origin,
-        received_at_us: int,
-    ) -> None:
-        """Events of a block with their names as keys; new names are asked for together, when all blocks are decoded."""
-        events = adding.rules.charging.charge(adding.rules.mappings.rename_tenants(events))
-        events = self._stated.taken(events, decoded.records, chunk.said_on or chunk.topic)
-        try:
-            adding.parts.append(self._keyed(events, origin, received_at_us))
-        except KeyError:
-            adding.unknown.append((len(adding.parts), events, origin))
-            adding.parts.append(None)
+    def _named(self, rules: IdentityRules, events: EventColumns, decoded: Decoded, chunk: Chunk) -> EventColumns:
+        """Events of a block with their names as they are charged."""
+        events = rules.charging.charge(rules.mappings.rename_tenants(events))
+        return self._stated.taken(events, decoded.records, chunk.said_on or chunk.topic)
 
     def added_to_tenants(self, parts: Sequence[KeyedEvents]) -> TenantAmounts | None:
         """What these events add to their tenants' totals, at most, as some may be known already; None: as `amounts_by_tenant`."""
@@ -202,7 +195,8 @@ class Pipeline:
     def made(self, making: BatchInMaking, received_at_us: int) -> Prepared:
         """The batch, estimated and in the order of its keys."""
         progress = progress_of(making.taken, making.counted)
-        batch = self._batch(making.parts, making.refused, progress, received_at_us)
+        parts = keyed(making.parts, self._keyed, self._learn)
+        batch = self._batch(parts, making.refused, progress, received_at_us)
         batch = replace(batch, ignored=making.ignored, rules=making.rules.known)
         return Prepared(batch, making.taken, making.left)
 
@@ -217,7 +211,8 @@ class Pipeline:
             self._names.learn(blocks)
             self._contexts.learn(blocks)
 
-    def _keyed(self, events: EventColumns, origin: Origin, received_at_us: int) -> KeyedEvents:
+    def _keyed(self, part: EventsToKey) -> KeyedEvents:
+        events = part.columns
         names = self._names.resolve(events)
         context = self._contexts.with_cache_hits(self._contexts.resolve(events), events.inference)
         event_ids = encoded(events.event_id)
@@ -225,14 +220,14 @@ class Pipeline:
         return KeyedEvents(
             event_keys=event_keys(events.key_times_us, names.key_hashers, event_ids),
             event_ids=event_ids,
-            origin=np.full(len(events), origin, dtype=np.intp),
+            origin=np.full(len(events), part.origin, dtype=np.intp),
             context=context,
             tenant_key=names.tenant_key,
             attribution_key=names.attribution_key,
             factor_key=self._contexts.factor_key[context],
             user_key=names.user_key,
             api_key_key=names.api_key_key,
-            flags=event_flags(events, received_at_us),
+            flags=event_flags(events, part.received_at_us),
             metered=metered_column(events.energy, len(events)),
             **numbers,
         )
@@ -245,7 +240,7 @@ class Pipeline:
         received_at_us: int,
     ) -> Batch:
         """Sort by key and keep the first of each; what repeats it is a duplicate, or a conflict if it says otherwise."""
-        events, same = in_key_order(concatenate(parts or [self._keyed(to_columns(()), 0, received_at_us)]))
+        events, same = in_key_order(concatenate(parts or [self._keyed(EventsToKey(to_columns(()), 0, received_at_us))]))
         repeats = repeats_of(events, same, len(progress), self._names.said_keys)
         if same.any():
             events = events.select(np.flatnonzero(~same))

@@ -133,7 +133,7 @@ class HeldChunks:
         """Decode what has come since, and let its bytes go; the chunks as they are then. None: the batch goes as it is."""
         known = 0 if self._begun is None else len(self._begun.chunks)
         parts = 0 if self._begun is None else len(self._begun.making.taken)
-        added = self._added_or_forgotten(self._begun, chunks)
+        added = self._added_or_forgotten(self._begun, chunks, looks_up=False)
         if added is None:
             return None
         self._begun, _ = added
@@ -155,7 +155,7 @@ class HeldChunks:
     def _look(self, chunks: Sequence[Chunk]) -> TenantAmounts | None:
         """Decode what has come since: what all of the chunks add to totals, at most; None: that cannot be told, they have to go."""
         begun, self._begun = self._begun, None
-        added = self._added_or_forgotten(begun, chunks)
+        added = self._added_or_forgotten(begun, chunks, looks_up=True)
         if added is None or added[0].making.left:
             return None
         before = {} if begun is None else begun.amounts
@@ -179,7 +179,7 @@ class HeldChunks:
         making = begun.making
         if (more := chunks[len(begun.chunks) :]) and not making.left:
             making = making.copy()  # a store that is away leaves what was begun as it is
-            self._pipeline.add(making, more, now_us, items_max=self._intake.events_max)
+            self._pipeline.add(making, more, now_us, items_max=self._intake.events_max, looks_up=False)
         prepared = self._pipeline.made(making, now_us)
         self._begun = None
         return prepared
@@ -189,10 +189,10 @@ class HeldChunks:
         self._begun = None
         self._pipeline.forget()
 
-    def _added_or_forgotten(self, begun: _Begun | None, chunks: Sequence[Chunk]) -> _Added | None:
+    def _added_or_forgotten(self, begun: _Begun | None, chunks: Sequence[Chunk], *, looks_up: bool) -> _Added | None:
         """As `_added`; None also where that fails, as it is tried again as a batch, and said then."""
         try:
-            return self._added(begun, chunks)
+            return self._added(begun, chunks, looks_up=looks_up)
         except ServiceUnavailableError:
             return None
         except Exception as error:
@@ -201,9 +201,9 @@ class HeldChunks:
                 return None
             raise
 
-    def _added(self, begun: _Begun | None, chunks: Sequence[Chunk]) -> _Added | None:
-        """What was begun with those chunks that follow, and what these bring; what was begun stays as it is. None: it cannot
-        go on."""
+    def _added(self, begun: _Begun | None, chunks: Sequence[Chunk], *, looks_up: bool) -> _Added | None:
+        """What was begun with those chunks that follow, and what these bring, if it `looks_up` names; what was begun stays as it
+        is. None: it cannot go on."""
         now_us = self._now_us()
         if begun is None:
             making, known = self._pipeline.begin(now_us), 0
@@ -211,7 +211,7 @@ class HeldChunks:
             return None
         else:
             making, known = begun.making.copy(), len(begun.chunks)
-        parts = self._pipeline.add(making, chunks[known:], now_us, items_max=self._intake.events_max)
+        parts = self._pipeline.add(making, chunks[known:], now_us, items_max=self._intake.events_max, looks_up=looks_up)
         return _Begun(making, list(chunks)), parts
 
     def _goes_on(self, begun: _Begun, chunks: Sequence[Chunk], now_us: int) -> bool:

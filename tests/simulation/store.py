@@ -214,15 +214,23 @@ class FaultyPipeline(Pipeline):
     """Whether the last batch took some items of a record and left others."""
 
     def add(
-        self, making: BatchInMaking, chunks: Sequence[Chunk], received_at_us: int, *, items_max: int | None
+        self,
+        making: BatchInMaking,
+        chunks: Sequence[Chunk],
+        received_at_us: int,
+        *,
+        items_max: int | None,
+        looks_up: bool = True,
     ) -> Sequence[KeyedEvents]:
         if self.faults.away:
             self.faults.fail("prepare")
-        added = super().add(making, chunks, received_at_us, items_max=items_max)
+        added = super().add(making, chunks, received_at_us, items_max=items_max, looks_up=looks_up)
         assert items_max is None or making.items <= items_max, "a transaction is bounded"
         return added
 
     def made(self, making: BatchInMaking, received_at_us: int) -> Prepared:
+        if self.faults.away:
+            self.faults.fail("prepare")
         prepared = super().made(making, received_at_us)
         self.amid_a_record = bool(prepared.left) and prepared.left[0].opened is not None
         return prepared

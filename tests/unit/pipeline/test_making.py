@@ -60,6 +60,24 @@ def test_part_by_part_is_the_same_as_at_once_and_what_was_foretold_is_no_less_th
     assert all(foretold[tenant] >= amount for tenant, amount in adds.items())
 
 
+def test_names_that_are_looked_up_once_it_is_made_are_the_same(sqlite: SqliteDatabases) -> None:
+    """Those that nobody has met before too, asked for once for all parts."""
+    with open_store(sqlite.migrated()) as store:
+        pipeline = store.pipeline
+        pipeline.process(chunks()[:1], NOON_US)
+        making = pipeline.begin(NOON_US)
+        for chunk in chunks():
+            making = making.copy()
+            assert pipeline.add(making, [chunk], NOON_US, items_max=1_000, looks_up=False) == []
+        items = making.items
+        in_parts = pipeline.made(making, NOON_US)
+        assert_same(in_parts.batch, pipeline.made(making, NOON_US).batch)
+        at_once = pipeline.prepare_some(chunks(), NOON_US, items_max=1_000)
+        assert_same(in_parts.batch, at_once.batch)
+        assert told(in_parts) == told(at_once)
+    assert items == 27, "events, repeats and refused items"
+
+
 def test_where_the_batch_is_full_the_rest_is_left(sqlite: SqliteDatabases) -> None:
     first, second, third = chunks()
     with open_store(sqlite.migrated()) as store:

@@ -34,6 +34,8 @@ _CLASSES = (
     "reasoning_output_tokens",
 )
 _ODD_ROW = (ODD, ODD, b"", UNKNOWN, 0, *(UNKNOWN,) * len(_CLASSES))
+_AT_ONCE = 16
+"""Payloads of which each step is taken together: one after the other it finds its code and theirs in the processor's cache."""
 _ODD_AT_FIRST, _ODD_MAX = 8, 4
 """Where more than so many records are odd, and one in so many of those that were read, the block is left to be read otherwise."""
 _PROBLEMS = (*JSON_ERRORS, NotPlainError, RefusedError)
@@ -99,16 +101,19 @@ class CallsReader:
             self._learn_anew()
         odd: list[int] = []
         rows: list[tuple[Any, ...]] = []
-        for row, value in enumerate(values):
+        for first in range(0, len(values), _AT_ONCE):
+            several = values[first : first + _AT_ONCE]
             try:
-                if not value.isascii():
-                    value.decode()  # typed structs do not look at the names that they skip; the full decoders do
-                rows.append(self._row(decode(value)))
+                rows += self._rows(several)
             except _PROBLEMS:
-                odd.append(row)
-                rows.append(_ODD_ROW)
-                if not row or len(odd) > _ODD_AT_FIRST + row // _ODD_MAX:
-                    return None
+                for row, value in enumerate(several, first):
+                    try:
+                        rows += self._rows((value,))
+                    except _PROBLEMS:
+                        odd.append(row)
+                        rows.append(_ODD_ROW)
+                        if not row or len(odd) > _ODD_AT_FIRST + row // _ODD_MAX:
+                            return None
         who, what, ids, *numbers = zip(*rows, strict=True)
         started_us, ended_us, *counts = (np.fromiter(column, dtype=np.int64, count=len(rows)) for column in numbers)
         return ReadTogether(
@@ -122,6 +127,13 @@ class CallsReader:
             counts=dict(zip(_CLASSES, counts, strict=True)),
             event=event_in,
         )
+
+    def _rows(self, values: Sequence[bytes]) -> list[tuple[Any, ...]]:
+        """Of each value what `_row` says. One of `_PROBLEMS`: one of them is for the full decoder."""
+        for value in values:
+            if not value.isascii():
+                value.decode()  # typed structs do not look at the names that they skip; the full decoders do
+        return list(map(self._row, list(map(decode, values))))
 
     def _row(self, payload: LoggedCall) -> tuple[Any, ...]:
         """Numbers of its names, id, start, end and counts. NotPlainError: it is for the full decoder, as are names with a NUL."""

@@ -139,7 +139,9 @@ def parts_of(
     payload: LoggedCall, users: ByNames[User], kinds: ByNames[Served | None]
 ) -> tuple[str, int | None, int, User, Served, Usage]:
     """The parts of its `Call`, with what stands for the names of user (as `user_of` takes them) and kind of call (`served_by`)."""
-    call_id, reply = payload.id or "", _reply(payload.response)
+    call_id, reply = payload.id or "", payload.response
+    if type(reply) is not CallReply:
+        reply = _reply(reply)
     metadata, hidden = payload.metadata or _NO_METADATA, payload.hidden_params or _NO_HIDDEN
     costs = payload.cost_breakdown or _NO_COSTS
     usage = metadata.usage_object or hidden.usage_object or reply.usage
@@ -151,7 +153,7 @@ def parts_of(
         payload.custom_llm_provider,
         payload.status,
         True if _CACHE_HIT in call_id and _CACHE_HIT_ID.search(call_id) else payload.cache_hit,
-        usage.inference_geo if usage is not None else None,
+        None if usage is None else usage.inference_geo,
         costs.data_residency,
         costs.vertex_location,
         payload.api_base,
@@ -160,7 +162,6 @@ def parts_of(
     given, written = payload.prompt_tokens, payload.completion_tokens
     if served is None or not (given or written or served.failed):
         raise NotPlainError
-    cache_read, cache_write, reasoning = _classes(usage, metadata, hidden, reply)
     user = users[
         metadata.user_api_key_team_id,
         metadata.user_api_key_org_id,
@@ -168,14 +169,10 @@ def parts_of(
         metadata.user_api_key_user_id,
         metadata.user_api_key_hash,
     ]
-    counts = inclusive(
-        given,
-        cache_read,
-        cache_write,
-        0 if written is None and served.is_embedding else written,
-        reasoning,
-        payload.total_tokens,
-    )
+    cache_read, cache_write, reasoning = _classes(usage, metadata, hidden, reply)
+    if written is None and served.is_embedding:
+        written = 0
+    counts = inclusive(given, cache_read, cache_write, written, reasoning, payload.total_tokens)
     return (*_identity(payload, call_id), user, served, counts)
 
 
@@ -240,8 +237,8 @@ _NO_METADATA, _NO_HIDDEN, _NO_COSTS, _NO_REPLY = CallMetadata(), HiddenParams(),
 
 def _identity(payload: LoggedCall, call_id: str) -> tuple[str, int | None, int]:
     """The event's id, start and end."""
-    event_id = text(payload.litellm_call_id)
-    ended_us, started_us = time_us(payload.end_time, "endTime"), time_us(payload.start_time, "startTime")
+    event_id, ended, started = text(payload.litellm_call_id), payload.end_time, payload.start_time
+    ended_us, started_us = time_us(ended, "endTime"), None if started is None else time_us(started, "startTime")
     if event_id is None and payload.call_type is not None and started_us is not None:
         event_id = text(call_id)  # the format is told by these two
     if event_id is None or len(event_id) > NAME_LENGTH_MAX or call_id.startswith("resp_"):

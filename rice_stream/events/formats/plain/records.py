@@ -18,6 +18,7 @@ from rice_stream.events.formats.plain.configured import FINDS, charged, may_be_c
 from rice_stream.events.formats.plain.fields import NotPlainError, PlainItem
 from rice_stream.events.formats.reading.options import AUTO, FormatOptions
 from rice_stream.events.framing import JSON_ERRORS, json_items
+from rice_stream.events.kept_values import KeptValues
 from rice_stream.events.records import RawRecord, RefusedError, SkippedBatch
 from rice_stream.events.together.reader import ReadTogether
 
@@ -141,18 +142,9 @@ class PlainReader:
     def read_calls(self, records: Sequence[RawRecord | SkippedBatch]) -> ReadTogether | None:
         """The records as payloads of LiteLLM's, one each; None where the first is none, too many others are none, or attribution
         is configured."""
-        if not self._reads_calls or self._as_call(records[0]) == b"":
+        if not self._reads_calls or _calls(records[:1]) == [b""]:
             return None
-        return read_calls(list(map(self._as_call, records)))
-
-    @staticmethod
-    def _as_call(record: RawRecord | SkippedBatch) -> bytes:
-        """The value of a record that may be one object of JSON; nothing of another one."""
-        value = record.value
-        if not value or value[0] != _BRACE:
-            return b""
-        headers = record.headers
-        return b"" if headers and (any(map(_is_enveloped, headers)) or any(map(_says_other, headers))) else value
+        return read_calls(_calls(records))
 
     def read_together(self, records: Sequence[RawRecord | SkippedBatch], items_max: int) -> "SpanBlock | None":
         """The records up to the one with which there are `items_max` spans, in OTLP's protobuf; None where that is not worth while.
@@ -176,6 +168,21 @@ class PlainReader:
             return OTLP, otlp_proto.read(value, self._scopes)
         except (*PROBLEMS, *otlp_proto.PROBLEMS):
             return None
+
+
+def _calls(records: Sequence[RawRecord | SkippedBatch]) -> list[bytes]:
+    """The values of those that may be one object of JSON; nothing of others."""
+    if isinstance(records, KeptValues):  # without headers
+        return [value if value and value[0] == _BRACE else b"" for value in records.values]
+    return [_call(record) for record in records]
+
+
+def _call(record: RawRecord | SkippedBatch) -> bytes:
+    value = record.value
+    if not value or value[0] != _BRACE:
+        return b""
+    headers = record.headers
+    return b"" if headers and (any(map(_is_enveloped, headers)) or any(map(_says_other, headers))) else value
 
 
 def _may_be_protobuf(record: RawRecord | SkippedBatch) -> bool:

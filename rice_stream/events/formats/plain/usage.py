@@ -58,7 +58,8 @@ def chat_counts(usage: ChatUsage) -> ChatCounts:
     if given is None and usage.completion_tokens is None:
         raise NotPlainError  # told from other shapes by the names alone
     read, made, reasoning = usage.cache_read_input_tokens, usage.cache_creation_input_tokens, usage.reasoning_tokens
-    read = _larger(read, usage.prompt_cache_hit_tokens)
+    if usage.prompt_cache_hit_tokens is not None:
+        read = _larger(read, usage.prompt_cache_hit_tokens)
     details = usage.prompt_tokens_details
     if details is not None:
         read = _larger(read, details.cached_tokens)
