@@ -10,10 +10,11 @@ from sqlalchemy import Connection
 from rice_stream.meter.amounts import Totals
 from rice_stream.quantities import Ints
 from rice_stream.store.copy_stream import integers_stream
+from rice_stream.store.known_totals import READ_MAX
 from rice_stream.store.laid_out_rows import RowColumn
 from rice_stream.store.scratch import ADDED_TYPES, DIMENSIONS, CopiedRows, added_rows_sql, added_table, copied_rows_sql
 from rice_stream.store.sqlite_rows import send_rows
-from rice_stream.store.statements import add_totals_sql, update_totals_sql
+from rice_stream.store.statements import add_totals_sql, count_totals_sql, update_totals_sql
 from rice_stream.store.totals_tables import TOTALS_TABLES, TotalsTable
 
 _PLANNING = ("enable_hashjoin", "enable_nestloop", "enable_mergejoin", "enable_seqscan", "enable_bitmapscan", "jit")
@@ -69,6 +70,15 @@ def copy_to_totals(
             cursor.nextset()
             if cursor.rowcount != len(added[table]):
                 raise TotalsGoneError(table.name)
+
+
+def are_most(cursor: Any, table: TotalsTable, totals: Totals) -> bool:
+    """Whether rows that are there, in one bucket, are not a few of many that these tenants have in it."""
+    limit = READ_MAX * len(totals) + 1
+    counting = count_totals_sql(table, int(totals.keys[0, 1]), np.unique(totals.keys[:, 0]).tolist(), limit)
+    cursor.execute(f"{_IN_KEY_ORDER}{counting}{_AS_BEFORE}", prepare=False)
+    cursor.nextset()
+    return bool(cursor.fetchone()[0] < limit)
 
 
 def copied_rows(added: Mapping[TotalsTable, Totals]) -> dict[TotalsTable, CopiedRows]:

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from rice_stream.instants import datetime_of
 from rice_stream.meter.amounts import Totals
 from rice_stream.quantities import Ints
 from rice_stream.store import schema
-from rice_stream.store.added_totals import StreamedTotals, TotalsGoneError, copy_to_totals
+from rice_stream.store.added_totals import StreamedTotals, TotalsGoneError, are_most, copy_to_totals
 from rice_stream.store.batch import Batch, CommitResult, Conflict, MadeAhead, Records, totals_of
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
 from rice_stream.store.closed_months import CLOSED_BEFORE_US, ClosedMonth
@@ -232,7 +232,7 @@ class PostgresWriter(Writer):
 
     def _add_totals(self, totals: Mapping[TotalsTable, Totals]) -> None:
         with self._connection().cursor() as cursor:
-            copy_to_totals(cursor, totals, known=self._known.known(totals))
+            copy_to_totals(cursor, totals, known=self._known.known(totals, partial(are_most, cursor)))
         self._added = totals
 
     # --- the rest ------------------------------------------------------------------------------------------------

@@ -84,9 +84,19 @@ def upsert_totals_sql(table: TotalsTable, source: str, change: str, corrected: s
 def update_totals_sql(
     table: TotalsTable, added: str, start_s: int, tenant_keys: Sequence[int], keys: Sequence[str]
 ) -> str:
-    """Add to totals whose rows are there, all in one bucket. `added` says which rows of which
-    table `a` are added; `keys` are its columns for tenant and dimensions."""
+    """Add to totals whose rows are there, all in one bucket. `added` says which rows of which table `a` are added; `keys` are its
+    columns for tenant and dimensions."""
     changes = ", ".join(f"{name} = t.{name} + a.{name}" for name in MEASURES)
     matched = (f"t.{name} = a.{own}" for name, own in zip(("tenant_key", *table.dimensions), keys, strict=True))
-    bucket = f"t.{table.start} = {start_s} AND t.tenant_key = ANY ('{{{','.join(map(str, tenant_keys))}}}'::int4[])"
+    bucket = _in_bucket(table, start_s, tenant_keys)
     return f"UPDATE {table.name} t SET {changes} FROM {added} AND {bucket} AND {' AND '.join(matched)}"
+
+
+def count_totals_sql(table: TotalsTable, start_s: int, tenant_keys: Sequence[int], limit: int) -> str:
+    """How many rows these tenants have in a bucket, up to a limit."""
+    there = f"SELECT 1 FROM {table.name} t WHERE {_in_bucket(table, start_s, tenant_keys)} LIMIT {limit}"
+    return f"SELECT count(*) FROM ({there}) AS there"
+
+
+def _in_bucket(table: TotalsTable, start_s: int, tenant_keys: Sequence[int]) -> str:
+    return f"t.{table.start} = {start_s} AND t.tenant_key = ANY ('{{{','.join(map(str, tenant_keys))}}}'::int4[])"

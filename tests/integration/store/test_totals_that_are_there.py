@@ -12,7 +12,7 @@ from rice_stream.proof.verification import verify
 from rice_stream.store import postgres
 from rice_stream.store.added_totals import copy_to_totals
 from rice_stream.store.engine import open_engine
-from rice_stream.store.known_totals import ROWS_MIN
+from rice_stream.store.known_totals import READ_MAX, ROWS_MIN
 from rice_stream.store.totals_tables import DAYS, SLOTS
 from rice_stream.store.writers import open_writer
 from tests.support.databases import Databases
@@ -89,6 +89,22 @@ def test_rows_that_are_gone_are_made_again(engine: Engine, updated: list[set[str
         days = connection.execute(text("SELECT SUM(prompts) FROM day_total")).scalar()
     assert [int(count) for _, count in slots] == [TEAMS, TEAMS, TEAMS, TEAMS // 2]
     assert days == 4 * TEAMS
+
+
+def test_a_few_rows_of_many_are_looked_for_one_by_one(engine: Engine, updated: list[set[str]]) -> None:
+    """Rows that others wrote, of which this writer knows nothing, would all be read for them."""
+    sent: list[dict[str, Any]] = []
+    for part, teams in enumerate([2 * ROWS_MIN * READ_MAX, TEAMS]):
+        writer = open_writer(engine)
+        pipeline = fake_pipeline(writer, engine)
+        for number in range(3):
+            events = batch_of(100 * part + number, teams=teams)
+            sent += events
+            pipeline.process([chunk_of(events, partition=part, offset=number * teams)], NOON_US)
+        writer.close()
+    both = {SLOTS.name, DAYS.name}
+    assert updated == [set(), both, both, set(), set(), set()]
+    assert tenant_sums(rows_in(engine)) == expected_sums(sent)
 
 
 def test_writers_that_change_the_same_rows_in_either_way_do_not_deadlock(
