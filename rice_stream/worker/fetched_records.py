@@ -21,9 +21,10 @@ from rice_stream.worker.unpacking import BatchNotUnpackedError
 
 log = logging.getLogger(__name__)
 
-FETCH_BYTES_MAX = 4 * 1024 * 1024
-"""A fetch hands over records of about so many bytes, of all partitions together, and at least one; the rest waits in
-aiokafka's buffer. A compressed batch is taken apart as a whole, up to `unpacking.BATCH_BYTES_MAX`."""
+FETCH_BYTES_MAX = 8 * 1024 * 1024
+"""A fetch hands over records of about so many bytes, of all partitions together, and at least one: as many as one answer
+of a broker brings. The rest waits in aiokafka's buffer. A compressed batch is taken apart as a whole, up to
+`unpacking.BATCH_BYTES_MAX`."""
 KEPT_FROM = 64
 """Of fewer records the objects around them are kept as well."""
 _FetchResult: Any = fetcher.FetchResult
