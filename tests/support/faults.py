@@ -4,7 +4,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -16,16 +16,17 @@ from tests.support.programs import missing
 
 @contextmanager
 def hanging(pid: int) -> Iterator[None]:
-    """The process and those that it started stand still (SIGSTOP), and go on at the end."""
+    """The process and those that it started stand still (SIGSTOP), and go on at the end, where they have not ended."""
     process = psutil.Process(pid)
     stopped = [process, *process.children(recursive=True)]
-    for one in stopped:
-        one.send_signal(signal.SIGSTOP)
     try:
+        for one in stopped:
+            with suppress(psutil.NoSuchProcess):
+                one.send_signal(signal.SIGSTOP)
         yield
     finally:
         for one in stopped:
-            if one.is_running():
+            with suppress(psutil.NoSuchProcess):
                 one.send_signal(signal.SIGCONT)
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import socket
 import time
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import psutil
@@ -12,6 +11,7 @@ import psycopg
 from rice_stream.api.access.secrets import new_token
 from rice_stream.sandbox.stack.postgres import PostgresServer
 from tests.integration.api.test_real_sources import EVENT, Gateway
+from tests.support.faults import hanging
 from tests.support.worker_harness import Deployment
 
 
@@ -74,20 +74,12 @@ def test_health_answers_beside_silent_connections_and_half_sent_heads(deployment
         assert gateway.process.stop() == 0, gateway.process.log
 
 
-@contextlib.contextmanager
-def hung(postgres: PostgresServer) -> Iterator[None]:
+def hung(postgres: PostgresServer) -> contextlib.AbstractContextManager[None]:
     """Every process of the server is stopped as by SIGSTOP: connections stand, and nothing answers."""
     with psycopg.connect(postgres.conninfo(), autocommit=True) as connection:
         server = psutil.Process(connection.info.backend_pid).parent()
     assert server is not None
-    processes = [server, *server.children(recursive=True)]
-    for process in processes:
-        process.suspend()
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.resume()
+    return hanging(server.pid)
 
 
 def test_a_database_that_is_away_ends_no_known_token_and_judges_no_other(
