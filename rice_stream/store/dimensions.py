@@ -14,11 +14,14 @@ from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.engine import reading, writing
 from rice_stream.store.erased_names import stand_ins
 from rice_stream.store.horizon import records_from_us
+from rice_stream.store.lock_waits import end_hung_statement
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.scoped import within
 
 _CHUNK = 400
 """Names looked up by one statement: SQLite allows a limited number of parameters."""
+
+_END_HUNG = end_hung_statement()
 
 Identity = tuple[Any, ...]
 
@@ -177,8 +180,10 @@ class _Erased:
 
 
 def lock_keys(connection: Connection) -> None:
-    """Until the end of the transaction nobody else gives out keys. On SQLite every writing transaction is alone."""
+    """Until the end of the transaction nobody else gives out keys; it ends where its client hangs, which would hold up everybody.
+    On SQLite every writing transaction is alone."""
     if connection.dialect.name == "postgresql":
+        connection.execute(text(_END_HUNG))
         hold(connection, AdvisoryLock.GIVE_OUT_KEYS)
 
 

@@ -24,11 +24,13 @@ from rice_stream.store.mapping_store import REFRESH_US, load_mappings
 _WHOSE = (TENANT, *WITHIN_TENANT)
 _SAYS_WHOSE = "kind IN ({})".format(", ".join(f"'{kind}'" for kind in _WHOSE))
 ROWS_SQL = (
-    "SELECT 'version', '', '', '', settings, valid_from_us FROM attribution_version"
+    "SELECT 'version', '', '', '', settings, valid_from_us FROM attribution_version v WHERE NOT EXISTS"
+    " (SELECT 1 FROM attribution_version later WHERE later.valid_from_us = v.valid_from_us AND later.id > v.id)"
     f" UNION ALL SELECT kind, tenant_id, subject, name, target, valid_from_us FROM mapping WHERE {_SAYS_WHOSE}"
     " UNION ALL SELECT 'factor_set', '', '', digest, NULL, effective_from_us FROM factor_set"
 )
-"""Each row says what begins to hold at its instant."""
+"""Each row says what begins to hold at its instant; of two versions that begin together the later stands, which may be what one
+before it was."""
 STATE_SQL = (
     "SELECT (SELECT COALESCE(MAX(id), 0) FROM attribution_version), (SELECT COUNT(*) FROM factor_set), COUNT(*),"
     " COALESCE(MAX(id), 0),"
@@ -132,7 +134,7 @@ class StoredRules:
         before = self._known
         formats = before.formats if versions == self._versions else dated(self._formats, versions)
         rows = (
-            *map(_version_row, versions),
+            *map(_version_row, {version.valid_from_us: version for version in versions}.values()),
             *(_mapping_row(row) for row in mappings.rows if row.kind in _WHOSE),
             *map(_set_row, self._sets.begun),
         )

@@ -11,6 +11,10 @@ LOCK_WAIT_S = 30
 DDL_LOCK_WAIT_S = 2
 """For locks that hold up batches or readers meanwhile: little enough that nobody notices, tried again by who asks."""
 
+HUNG_AFTER_S = 15
+"""A process that hangs amid a transaction that others wait for: the server ends its session after this, which is less than they
+wait."""
+
 
 def limit_lock_waits(connection: Connection, seconds: float = LOCK_WAIT_S) -> None:
     """From here on to its end, the transaction waits no longer for any lock. Nothing on SQLite."""
@@ -21,6 +25,12 @@ def limit_lock_waits(connection: Connection, seconds: float = LOCK_WAIT_S) -> No
 def limit_statement(seconds: float = LOCK_WAIT_S) -> str:
     """The same as a statement of PostgreSQL."""
     return f"SET LOCAL lock_timeout = {round(seconds * 1000)}"
+
+
+def end_hung_statement(seconds: float = HUNG_AFTER_S) -> str:
+    """A statement of PostgreSQL: from here on to its end, the transaction is over once its client has asked for nothing for
+    so long."""
+    return f"SET LOCAL idle_in_transaction_session_timeout = {round(seconds * 1000)}"
 
 
 def wait_for_batches(connection: Connection) -> None:

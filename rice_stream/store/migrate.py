@@ -12,9 +12,9 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from rice_stream.errors import UsageError
+from rice_stream.store.advisory_locks import AdvisoryLock, hold
 from rice_stream.store.audit import Actor, AuditedChange, record
 from rice_stream.store.calendars import ensure_months
-from rice_stream.store.dimensions import lock_keys
 from rice_stream.store.engine import StoreUnavailableError, reading
 from rice_stream.store.failures import first_line
 from rice_stream.store.lock_waits import limit_lock_waits, long_transactions, wait_for_batches
@@ -62,7 +62,8 @@ def migrate(engine: Engine, revision: str = "head", *, by: Actor | None = None) 
         _require_supported_server(connection)
         limit_lock_waits(connection, LOCK_TIMEOUT_S)
         # Of two that migrate at once, the second waits here and then finds nothing to do.
-        lock_keys(connection)
+        if connection.dialect.name == "postgresql":
+            hold(connection, AdvisoryLock.GIVE_OUT_KEYS)
         before = revision_within(connection)
         script = ScriptDirectory.from_config(alembic_config(connection))
         target = script.get_revision(revision)

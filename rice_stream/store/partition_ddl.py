@@ -16,7 +16,7 @@ from rice_stream.store.advisory_locks import AdvisoryLock, hold
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.engine import StoreUnavailableError, reading, store_errors, writing
 from rice_stream.store.event_key_columns import key_floor
-from rice_stream.store.lock_waits import DDL_LOCK_WAIT_S, limit_lock_waits, long_transactions
+from rice_stream.store.lock_waits import DDL_LOCK_WAIT_S, end_hung_statement, limit_lock_waits, long_transactions
 from rice_stream.store.partitions import (
     RecordPartition,
     is_partition_name,
@@ -155,6 +155,7 @@ def _make(engine: Engine, month: int) -> None:
 
 def _make_within(connection: Connection, month: int) -> None:
     limit_lock_waits(connection, DDL_LOCK_WAIT_S)
+    connection.execute(text(end_hung_statement()))
     hold(connection, AdvisoryLock.MAKE_PARTITIONS)
     # Asked again: another worker may have made it before this one had the lock.
     wanted = missing_partition(month, partitions_there(connection))

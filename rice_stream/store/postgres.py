@@ -33,7 +33,7 @@ from rice_stream.store.group_rows import copy_entries, group_row
 from rice_stream.store.horizon import records_from_us
 from rice_stream.store.identity_rules import KnownRules, check_rules
 from rice_stream.store.known_totals import KnownTotals
-from rice_stream.store.lock_waits import limit_statement
+from rice_stream.store.lock_waits import end_hung_statement, limit_statement
 from rice_stream.store.months import months_of
 from rice_stream.store.partition_ddl import make_partitions
 from rice_stream.store.partitions import month_of
@@ -47,7 +47,7 @@ from rice_stream.store.totals_tables import TotalsTable
 from rice_stream.store.writer import KnownKeyError, LedgerStanding, Writer
 
 _BEGIN = (
-    f"{limit_statement()}; LOCK TABLE watched_user IN ROW SHARE MODE; {REVISION_QUERY};"
+    f"{limit_statement()}; {end_hung_statement()}; LOCK TABLE watched_user IN ROW SHARE MODE; {REVISION_QUERY};"
     " SELECT tenant_key, user_key FROM watched_user"
 )
 """Together, which costs one way to the database; each statement sees what the one before has waited for. The schema is
@@ -197,8 +197,8 @@ class PostgresWriter(Writer):
     def _watched_users(self) -> set[tuple[int, int]]:
         with self._connection().cursor() as cursor:
             cursor.execute(_BEGIN, prepare=False)
-            cursor.nextset()
-            cursor.nextset()
+            for _ in range(3):
+                cursor.nextset()
             check_revision(_only_value(cursor), self._revision)
             cursor.nextset()
             return set(cursor.fetchall())

@@ -4,6 +4,7 @@ import gc
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -17,8 +18,10 @@ from rice_stream.instants import epoch_us
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.proof.verification import verify
 from rice_stream.sandbox.stack.postgres import PostgresServer
+from rice_stream.store import dimensions, postgres
 from rice_stream.store.engine import StoreUnavailableError, open_engine
 from rice_stream.store.event_key_columns import key_floor
+from rice_stream.store.lock_waits import end_hung_statement
 from rice_stream.store.retention import drop_records_before
 from rice_stream.store.watching import watch_user, watch_users
 from rice_stream.store.writers import open_writer
@@ -65,6 +68,71 @@ def test_event_keys_order_as_events_do_in_time(engine: Engine) -> None:
     with engine.connect() as connection:
         by_key = list(connection.execute(text("SELECT event_id FROM prompt_record ORDER BY event_key")).scalars())
     assert by_key == sorted(times)
+
+
+@contextmanager
+def hung_after(engine: Engine, statement: str) -> Iterator[threading.Event]:
+    """Who has run this statement on the engine asks for nothing more until the block is left; set once it stands there."""
+    stands, goes_on = threading.Event(), threading.Event()
+
+    def wait(_c: Any, _cursor: Any, said: str, *_rest: Any) -> None:
+        if statement in said:
+            stands.set()
+            assert goes_on.wait(60)
+
+    listens_for(engine, "after_cursor_execute")(wait)
+    try:
+        yield stands
+    finally:
+        goes_on.set()
+        remove_listener(engine, "after_cursor_execute", wait)
+
+
+def test_a_worker_that_hangs_while_it_gives_out_keys_holds_up_nobody_for_long(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its session is ended by the server, and the lock goes with it; when it goes on it is told to come again."""
+    monkeypatch.setattr(dimensions, "_END_HUNG", end_hung_statement(0.5))
+    hung, other = open_engine(engine.url.render_as_string(hide_password=False)), engine
+    with ThreadPoolExecutor(1) as thread:
+        with hung_after(hung, "pg_advisory_xact_lock") as stands:
+            waits = thread.submit(dimensions.Dimensions(hung).tenants, ["acme"])
+            assert stands.wait(30)
+            assert list(dimensions.Dimensions(other).tenants(["acme", "globex"])) == ["acme", "globex"]
+        with pytest.raises(StoreUnavailableError):
+            waits.result()
+    assert dimensions.Dimensions(hung).tenants(["acme"]) == dimensions.Dimensions(other).tenants(["acme"])
+    hung.dispose()
+
+
+def test_a_worker_that_hangs_amid_a_batch_holds_up_nobody_for_long(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has its partitions now stores the same batch; it counts once."""
+    monkeypatch.setattr(postgres, "_BEGIN", postgres._BEGIN.replace(end_hung_statement(), end_hung_statement(0.5)))
+    chunk = chunk_of([event(event_id=f"e-{k}") for k in range(50)])
+    store(engine, chunk_of([event(event_id="before")]))
+    stands, goes_on, of_first = threading.Event(), threading.Event(), postgres.PostgresWriter._save_progress
+
+    def hang(writer: Any, *arguments: Any) -> None:
+        if not stands.is_set():
+            stands.set()
+            assert goes_on.wait(60)
+        of_first(writer, *arguments)
+
+    monkeypatch.setattr(postgres.PostgresWriter, "_save_progress", hang)
+    first, second = new_pipeline(engine), new_pipeline(engine)
+    with ThreadPoolExecutor(1) as thread:
+        waits = thread.submit(first.process, [chunk], NOON_US)
+        try:
+            assert stands.wait(30)
+            assert second.process([chunk], NOON_US).recorded == 50
+        finally:
+            goes_on.set()
+        with pytest.raises(StoreUnavailableError):
+            waits.result()
+    assert first.process([chunk], NOON_US).recorded == 0
+    assert verify(engine)["ok"]
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -170,3 +170,20 @@ class Deliveries(RuleBasedStateMachine):
 
 TestEachEventIsCountedOnce = Deliveries.TestCase
 TestEachEventIsCountedOnce.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+
+
+def test_settings_that_are_changed_and_changed_back_before_they_begin_are_noticed() -> None:
+    """All three begin right after the latest event that is recorded: what a batch was prepared by no longer stands."""
+    default, _, by_model = TEXTS
+    ledger = Deliveries()
+    latest, other = ledger.new_call(-30 * SECOND_US, 1, 1), ledger.new_call(-31 * SECOND_US, 2, 1)
+    worker = ledger.workers[0]
+    ledger.commit((worker, ledger.batch_of(worker, [latest]), [latest]))
+    ledger.change_settings(by_model)
+    ledger.change_settings(default)
+    ledger.wait(11)
+    work = worker, ledger.batch_of(worker, [other]), [other]
+    ledger.change_settings(by_model)
+    ledger.commit(work)
+    ledger.each_is_counted_once()
+    ledger.teardown()

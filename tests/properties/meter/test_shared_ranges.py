@@ -110,10 +110,10 @@ def test_a_ratio_holds_its_middle_and_turns_round(ones: list[Group], others: lis
     assert back is not None
     assert ratio.low <= ratio.mid <= ratio.high
     # A variance that is nearly nothing is the difference of two sums: its root is as much off as they are at their last digits.
-    assert ratio.high * back.low == pytest.approx(1.0, rel=1e-5)
+    assert ratio.high * back.low == pytest.approx(1.0, rel=1e-4)
     same = ratio_range(ones, list(reversed(ones)))
     assert same is not None
-    assert same.high - same.low < 1e-5
+    assert same.high - same.low < 1e-4
 
 
 @given(subtotals, sds, st.integers(1, 10**6))
