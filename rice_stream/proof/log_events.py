@@ -14,6 +14,7 @@ from rice_stream.events.keys import event_keys, key_hasher
 from rice_stream.events.mappings import Mappings
 from rice_stream.events.records import Decoded, RawRecord
 from rice_stream.quantities import UNKNOWN
+from rice_stream.store.probe import nullable
 from rice_stream.store.record_columns import NUMBER_COLUMNS
 from rice_stream.store.stored_records import Row
 
@@ -45,16 +46,12 @@ class LogEvents(NamedTuple):
         number. The region is None where the event names none: its record then holds a setting of that time.
         """
         columns = self.columns
-        numbers = (_nullable(getattr(columns, name)) for name in NUMBER_COLUMNS)
+        numbers = (nullable(getattr(columns, name)) for name in NUMBER_COLUMNS)
         attributed = map(_names, columns.attributed[1:])
         served = map(_names, columns.served[: len(SERVED)])
         regions = columns.served[len(SERVED)]
         principals = (_names(columns.user_id), _names(columns.api_key_id))
         return list(zip(*numbers, *attributed, *principals, *served, regions, strict=True))
-
-
-def _nullable(values: NDArray[np.int64]) -> list[int | None]:
-    return [None if value == UNKNOWN else value for value in values.tolist()]
 
 
 def _names(values: Iterable[str | None]) -> list[str]:

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from rice_stream.quantities import UNKNOWN
 from rice_stream.store.attached_images import attach_image, has_room_for_image
 from rice_stream.store.laid_out_rows import RowColumn
+from rice_stream.store.probe import nullable
 from rice_stream.store.sqlite_image import ROWS_MAX, TABLE, table_image
 
 FEW = 128
@@ -55,5 +55,4 @@ def _send_each(
 
 def _as_objects(column: RowColumn) -> list[Any]:
     """Its values as the driver binds them, None for null."""
-    values: list[Any] = column.values.tolist()
-    return [None if value == UNKNOWN else value for value in values] if column.nullable else values
+    return nullable(column.values) if column.nullable else column.values.tolist()

@@ -27,6 +27,8 @@ _HEADER = struct.Struct(">q4x4xxxxxxhiqq14xi")
 """Of a batch: its first offset; attributes, the last offset, first and last time; how many records."""
 _CODEC, _BROKERS_TIME, _CONTROL = 0x07, 0x08, 0x20
 _BRACE = ord("}")
+_NUMBER_BYTES_MAX = 10
+_NO_NUMBER = (IndexError, ValueError)
 _WORD_BYTES = 8
 _HIGH, _SEVEN, _ONE = np.uint64(0x8080808080808080), np.uint64(0x7F7F7F7F7F7F7F7F), np.uint64(1)
 _HALVES = (
@@ -63,20 +65,27 @@ def record_count(batch: memoryview) -> int:
 
 def plain_records(batches: Sequence[memoryview]) -> list[KeptValues | None]:
     """The records of each of these batches, given with all of its bytes; what the bytes of one that is not as it was sent say, or
-    None. None also where one of its records has headers, or anything else is not as with most: it is to be read otherwise."""
-    plain = [_plain(batch) for batch in batches]
+    None. None also where one of its records has headers, or anything else is not as with most, and of all batches from the first
+    on that begins with headers: they are to be read otherwise."""
+    plain: list[_Plain | None] = []
+    for batch in batches:
+        each = _plain(batch)
+        if each is not None and _begins_with_headers(each.text):
+            break  # those that follow have some as well, nearly always: none is unpacked or looked through in vain
+        plain.append(each)
+    left = [None] * (len(batches) - len(plain))
     some = [each for each in plain if each is not None]
     if sum(each.records for each in some) < COUNT_MIN or len({each.of_broker for each in some}) != 1:
         return [None] * len(batches)
     found = _read(some)
-    return [None if each is None else next(found) for each in plain]
+    return [*(None if each is None else next(found) for each in plain), *left]
 
 
 def _plain(batch: memoryview) -> _Plain | None:
-    if len(batch) <= _RECORDS_AT or batch[_MAGIC_AT] != 2:
+    if not 0 < record_count(batch) <= COUNT_MAX:
         return None
     first_offset, attributes, _, first_ms, last_ms, count = _HEADER.unpack_from(batch)
-    if not 0 < count <= COUNT_MAX or attributes & _CONTROL:
+    if attributes & _CONTROL:
         return None
     text: bytes | memoryview | None = batch[_RECORDS_AT:]
     try:
@@ -87,6 +96,19 @@ def _plain(batch: memoryview) -> _Plain | None:
     if text is None or len(text) > BYTES_EACH_MAX * count:
         return None
     return _Plain(first_offset, first_ms, last_ms, count, bool(attributes & _BROKERS_TIME), text)
+
+
+def _begins_with_headers(text: bytes | memoryview) -> bool:
+    """Whether the first of these records has headers."""
+    try:
+        at = _number(text, 0)[1] + 1  # behind its length and its attributes
+        at = _number(text, _number(text, at)[1])[1]  # behind its time and its offset
+        for _ in ("key", "value"):
+            size, at = _number(text, at)
+            at += max(size, 0)
+        return text[at] != 0
+    except _NO_NUMBER:
+        return False
 
 
 def _read(batches: Sequence[_Plain]) -> Iterator[KeptValues | None]:
@@ -128,22 +150,30 @@ def _followed(batches: Sequence[_Plain]) -> Spans | None:
         text, at = batch.text, 0
         try:
             for _ in range(batch.records):
-                length, shift = text[at] & 127, 7
-                while text[at] > 127:
-                    at += 1
-                    length += (text[at] & 127) << shift
-                    shift += 7
-                if length & 1:
-                    return None  # less than nothing
-                starts.append(before + at + 1)
-                at += 1 + (length >> 1)
+                length, at = _number(text, at)
+                if length < 0:
+                    return None
+                starts.append(before + at)
+                at += length
                 ends.append(before + at)
-        except IndexError:
+        except _NO_NUMBER:
             return None
         if at != len(text):
             return None
         before += len(text)
     return Spans(np.array(starts, dtype=np.int64), np.array(ends, dtype=np.int64))
+
+
+def _number(text: bytes | memoryview, at: int) -> tuple[int, int]:
+    """The number that is written at a position, and the one behind it. One of `_NO_NUMBER`: none is."""
+    found = 0
+    for shift in range(0, 7 * _NUMBER_BYTES_MAX, 7):
+        octet = text[at]
+        at += 1
+        found |= (octet & 127) << shift
+        if octet < 128:
+            return (found >> 1) ^ -(found & 1), at
+    raise ValueError(f"a number of more than {_NUMBER_BYTES_MAX} bytes")
 
 
 def _records(

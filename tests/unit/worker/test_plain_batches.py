@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rice_stream.events.kept_values import KeptValues
 from rice_stream.worker import plain_batches
 from rice_stream.worker.plain_batches import plain_records, record_count
+from rice_stream.worker.unpacking import unpacked
 
 CODECS = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 RECORDS_AT, LOG_APPEND_TIME = 61, 0x08
@@ -118,6 +119,30 @@ def test_of_a_broken_batch_nothing_is_given_that_aiokafka_would_not_give(
     if data.draw(st.booleans()):
         packed = batch(records, codec=4)
         assert ours(packed[: RECORDS_AT + at % (len(packed) - RECORDS_AT)]) == [None]
+
+
+def test_nothing_is_looked_through_in_vain_behind_a_batch_that_begins_with_headers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A producer that traces its records writes headers into all of them: no other batch is unpacked twice for that."""
+    plain = batch([Sent(0, 0, None, b'{"a": 1}')] * 100)
+    traced = batch([Sent(0, 0, b"k", b'{"a": 1}', (("traceparent", b"00-1"),))] * 100, codec=4)
+    looked_at: list[int] = []
+
+    def counted(codec: int, payload: memoryview) -> bytes | None:
+        looked_at.append(codec)
+        return unpacked(codec, payload)
+
+    monkeypatch.setattr(plain_batches, "unpacked", counted)
+    assert ours(plain, traced, traced, plain) == [theirs(plain), None, None, None]
+    assert looked_at == [4]
+
+
+def test_a_number_without_an_end_is_none() -> None:
+    """Megabytes of it take no time."""
+    raw = bytearray(batch([Sent(0, 0, None, b"x" * 2_000)] * 1_000))
+    raw[RECORDS_AT:] = b"\xff" * (len(raw) - RECORDS_AT)
+    assert ours(bytes(raw)) == [None]
 
 
 def test_what_aiokafka_refuses_is_left_to_it() -> None:
