@@ -49,6 +49,8 @@ class Spans(NamedTuple):
 
     def moved(self, by: int) -> "Spans":
         """The same in a text that begins so much earlier."""
+        if not by:
+            return self
         return Spans(self.starts + by, self.ends + by)
 
     @property

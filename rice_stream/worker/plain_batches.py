@@ -6,7 +6,8 @@ stands before the values is read of all records of some batches at once.
 
 import struct
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,8 +21,8 @@ COUNT_MIN = 64
 """Of fewer records a step costs more than they do one by one."""
 COUNT_MAX = 20_000
 """A batch may hold a million small ones, each of which takes more memory than its bytes."""
-BYTES_EACH_MAX = 2_048
-"""Larger ones are copied once less as objects."""
+LARGE_BYTES = 2_048
+"""Records that are larger on average stay in the memory that a broker's answer, or a batch, was put into: a copy costs more."""
 _MAGIC_AT, _RECORDS_AT = 16, 61
 _HEADER = struct.Struct(">q4x4xxxxxxhiqq14xi")
 """Of a batch: its first offset; attributes, the last offset, first and last time; how many records."""
@@ -39,7 +40,8 @@ _HALVES = (
 """Of each two neighbours the lower one, the higher one, and by how many bits that lies too high."""
 
 
-class _Plain(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Plain:
     """What a batch says of itself, and its records."""
 
     first_offset: int
@@ -48,7 +50,22 @@ class _Plain(NamedTuple):
     records: int
     of_broker: bool
     """Whether the broker has said when they came: all at once."""
-    text: bytes | memoryview
+    text: bytes
+    """What its records lie in."""
+    at: int
+    """Where they begin in that."""
+    size: int
+    """How many bytes they have."""
+
+    @property
+    def is_large(self) -> bool:
+        """Whether a copy of them costs more than reading them by themselves."""
+        return self.size > LARGE_BYTES * self.records
+
+    @property
+    def view(self) -> memoryview:
+        """The records' bytes."""
+        return memoryview(self.text)[self.at : self.at + self.size]
 
 
 class _Numbers(NamedTuple):
@@ -63,39 +80,53 @@ def record_count(batch: memoryview) -> int:
     return int(_HEADER.unpack_from(batch)[-1]) if is_whole else 0
 
 
-def plain_records(batches: Sequence[memoryview]) -> list[KeptValues | None]:
-    """The records of each of these batches, given with all of its bytes; what the bytes of one that is not as it was sent say, or
-    None. None also where one of its records has headers, or anything else is not as with most, and of all batches from the first
-    on that begins with headers: they are to be read otherwise."""
+def plain_records(raw: bytes, ends: Sequence[int], at: int = 0) -> list[KeptValues | None]:
+    """The records of each of the batches that lie in `raw` one after the other, the first `at` this position, each up to one of
+    `ends`; what the bytes of one that is not as it was sent say, or None. None also where one of its records has headers, or
+    anything else is not as with most, and of all batches from the first on that begins with headers: they are to be read
+    otherwise."""
     plain: list[_Plain | None] = []
-    for batch in batches:
-        each = _plain(batch)
-        if each is not None and _begins_with_headers(each.text):
+    for start, end in pairwise([at, *ends]):
+        each = _plain(raw, start, end)
+        if each is not None and _begins_with_headers(each.view):
             break  # those that follow have some as well, nearly always: none is unpacked or looked through in vain
         plain.append(each)
-    left = [None] * (len(batches) - len(plain))
-    some = [each for each in plain if each is not None]
-    if sum(each.records for each in some) < COUNT_MIN or len({each.of_broker for each in some}) != 1:
-        return [None] * len(batches)
-    found = _read(some)
-    return [*(None if each is None else next(found) for each in plain), *left]
+    left = [None] * (len(ends) - len(plain))
+    found: dict[int, KeptValues | None] = {}
+    for some in _read_together(plain):
+        found |= zip(map(id, some), _read(some), strict=True)
+    return [*(None if each is None else found.get(id(each)) for each in plain), *left]
 
 
-def _plain(batch: memoryview) -> _Plain | None:
+def _read_together(batches: Sequence[_Plain | None]) -> Iterator[list[_Plain]]:
+    """Batches that are worth reading, those of which the records come into one text: small ones, and large ones that lie in one."""
+    groups: dict[int, list[_Plain]] = {}
+    for each in batches:
+        if each is not None:
+            groups.setdefault(id(each.text) if each.is_large else 0, []).append(each)
+    for some in groups.values():
+        if sum(each.records for each in some) >= COUNT_MIN and len({each.of_broker for each in some}) == 1:
+            yield some
+
+
+def _plain(raw: bytes, start: int, end: int) -> _Plain | None:
+    batch = memoryview(raw)[start:end]
     if not 0 < record_count(batch) <= COUNT_MAX:
         return None
     first_offset, attributes, _, first_ms, last_ms, count = _HEADER.unpack_from(batch)
     if attributes & _CONTROL:
         return None
-    text: bytes | memoryview | None = batch[_RECORDS_AT:]
+    text: bytes | None = raw
+    at, size = start + _RECORDS_AT, len(batch) - _RECORDS_AT
     try:
         if codec := attributes & _CODEC:
-            text = unpacked(codec, text)
+            text = unpacked(codec, batch[_RECORDS_AT:])
+            at, size = 0, len(text or b"")
     except BatchNotUnpackedError:
         return None  # whoever reads it otherwise says so
-    if text is None or len(text) > BYTES_EACH_MAX * count:
+    if text is None:
         return None
-    return _Plain(first_offset, first_ms, last_ms, count, bool(attributes & _BROKERS_TIME), text)
+    return _Plain(first_offset, first_ms, last_ms, count, bool(attributes & _BROKERS_TIME), text, at, size)
 
 
 def _begins_with_headers(text: bytes | memoryview) -> bool:
@@ -112,9 +143,16 @@ def _begins_with_headers(text: bytes | memoryview) -> bool:
 
 
 def _read(batches: Sequence[_Plain]) -> Iterator[KeptValues | None]:
-    text = b"".join([*(each.text for each in batches), bytes(_WORD_BYTES)])
+    if batches[0].is_large:
+        text = batches[0].text
+        spans = _followed(text, batches)
+    else:
+        text = b"".join([*(each.view for each in batches), bytes(_WORD_BYTES)])
+        sizes = [each.size for each in batches]
+        places = accumulate(sizes[:-1], initial=0)
+        batches = [replace(each, text=text, at=at) for each, at in zip(batches, places, strict=True)]
+        spans = _found_by_ends(text, batches) or _followed(text, batches)
     counts = [each.records for each in batches]
-    spans = _found_by_ends(text, batches) or _followed(batches)
     if spans is None:
         yield from [None] * len(batches)
         return
@@ -136,31 +174,29 @@ def _found_by_ends(text: bytes, batches: Sequence[_Plain]) -> Spans | None:
     if lengths is None or (lengths.behind + lengths.values != ends).any():
         return None
     of_batches = np.cumsum([each.records for each in batches]) - 1
-    if (ends[of_batches] != np.cumsum([len(each.text) for each in batches])).any():
+    if (ends[of_batches] != np.cumsum([each.size for each in batches])).any():
         return None
     return Spans(lengths.behind, ends)
 
 
-def _followed(batches: Sequence[_Plain]) -> Spans | None:
+def _followed(text: bytes, batches: Sequence[_Plain]) -> Spans | None:
     """Where any records lie, behind their length, followed one by one. None where that leads astray."""
     starts: list[int] = []
     ends: list[int] = []
-    before = 0
     for batch in batches:
-        text, at = batch.text, 0
+        at = batch.at
         try:
             for _ in range(batch.records):
                 length, at = _number(text, at)
                 if length < 0:
                     return None
-                starts.append(before + at)
+                starts.append(at)
                 at += length
-                ends.append(before + at)
+                ends.append(at)
         except _NO_NUMBER:
             return None
-        if at != len(text):
+        if at != batch.at + batch.size:
             return None
-        before += len(text)
     return Spans(np.array(starts, dtype=np.int64), np.array(ends, dtype=np.int64))
 
 
@@ -187,7 +223,8 @@ def _records(
     if times is None or deltas is None or key_sizes is None:
         return none, None
     keys = Spans(key_sizes.behind, key_sizes.behind + key_sizes.values)
-    sizes = _numbers(text, np.clip(keys.ends, keys.starts, records.ends))
+    sizes_at = np.clip(keys.ends, keys.starts, records.ends)
+    sizes = _numbers(text, sizes_at)
     if sizes is None:
         return none, None
     spans = Spans(sizes.behind, sizes.behind + sizes.values)
@@ -195,6 +232,7 @@ def _records(
     # A zero is left then: no headers. So are the attributes, which no version of Kafka uses.
     good = (last + 1 == records.ends) & (key_sizes.values >= -1) & (sizes.values >= -1)
     octets = np.frombuffer(text, dtype=np.uint8)
+    good &= sizes_at <= len(text) - _WORD_BYTES  # nearer to the end of a text, numbers are not those that stand there
     good &= (octets[np.minimum(last, len(text) - 1)] == 0) & (octets[records.starts] == 0)
     of_broker = batches[0].of_broker
     said_ms = np.repeat([each.last_ms if of_broker else each.first_ms for each in batches], counts)

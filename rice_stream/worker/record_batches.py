@@ -6,7 +6,7 @@ The inner names of aiokafka that are used are listed, and checked at the start, 
 
 import struct
 from collections.abc import Iterator
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any, NamedTuple
 
 from aiokafka.consumer import fetcher
@@ -101,6 +101,8 @@ class KeptBatches(_Batches):
         self._batches = _MemoryRecords(raw)
         self._slices = list(_slices(raw))
         self._slices.reverse()
+        self._ahead = 0
+        """Where the batches begin that were not read ahead."""
         self._kept: list[KeptValues | None] = []
         """Of the next batches, the next one last."""
         self.has_next = self._batches.has_next
@@ -127,8 +129,10 @@ class KeptBatches(_Batches):
             ahead.append(part)
             count += record_count(part)
             size += len(part)
-        self._kept = plain_records(ahead)
+        ends = list(accumulate(map(len, ahead), initial=self._ahead))[1:]
+        self._kept = plain_records(self.raw, ends, self._ahead)
         self._kept.reverse()
+        self._ahead = ends[-1]
 
 
 class LenientBatches(_Batches):

@@ -20,6 +20,9 @@ EVENTS = (
     {"event_id": "e-2", "tenant_id": "acme", "team_id": "search", "request_model": "gpt-4o"},
     {"event_id": "e-3", "tenant_id": "globex", "request_model": "no-such-model-of-anybody"},
 )
+ENDED_AT = datetime.now(UTC) - timedelta(minutes=1)
+MONTH = f"{ENDED_AT:%Y-%m}"
+"""That of the events, whatever month it is once they are read."""
 REFUSED = {"event_id": "e-4", "tenant_id": "acme", "output_tokens": 1}
 
 
@@ -48,9 +51,8 @@ class Shell:
         return document
 
     def write_events(self, name: str = "events.jsonl") -> Path:
-        """A file of three good events that ended a minute ago, and a bad one."""
-        ended_at = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
-        common = {"ended_at": ended_at, "input_tokens": 1000, "output_tokens": 100}
+        """A file of three good events that ended lately, and a bad one."""
+        common = {"ended_at": ENDED_AT.isoformat(), "input_tokens": 1000, "output_tokens": 100}
         path = self.directory / name
         path.write_text("\n".join(json.dumps(event) for event in [*({**common, **e} for e in EVENTS), REFUSED]))
         return path

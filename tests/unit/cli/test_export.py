@@ -8,9 +8,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.support.cli_running import Shell
-
-MONTH = f"{datetime.now(UTC):%Y-%m}"
+from tests.support.cli_running import MONTH, Shell
 
 
 def test_a_file_is_made_and_made_again(ledger: Shell) -> None:

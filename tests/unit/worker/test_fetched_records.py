@@ -215,6 +215,7 @@ def test_however_it_is_handed_over_it_is_what_aiokafka_gives(
     kept and taken back, compressed or not, from amid a batch, whatever the bounds."""
     monkeypatch.setattr(record_batches, "RUN_RECORDS_MAX", data.draw(st.integers(1, 8)))
     monkeypatch.setattr(plain_batches, "COUNT_MIN", data.draw(st.sampled_from([1, 20, 64])))
+    monkeypatch.setattr(plain_batches, "LARGE_BYTES", data.draw(st.sampled_from([8, 2_048])))
     monkeypatch.setattr(fetched_records, "KEPT_FROM", data.draw(st.sampled_from([1, 100])))
     batches: list[tuple[int, bytes]] = []
     offset = 0

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import aiokafka.codec
@@ -16,6 +17,8 @@ from rice_stream.worker import plain_batches
 from rice_stream.worker.plain_batches import plain_records, record_count
 from rice_stream.worker.unpacking import unpacked
 
+IN_PLACE = 8
+"""Records of so many bytes count as large."""
 CODECS = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 RECORDS_AT, LOG_APPEND_TIME = 61, 0x08
 
@@ -63,14 +66,15 @@ def theirs(raw: bytes) -> list[tuple[Any, ...]]:
 
 
 def ours(*batches: bytes) -> list[list[tuple[Any, ...]] | None]:
-    found = plain_records([memoryview(raw) for raw in batches])
+    found = plain_records(b"".join(batches), list(accumulate(map(len, batches))))
     return [None if each is None else [tuple(record) for record in each] for each in found]
 
 
-@pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few records are worth it."""
+@pytest.fixture(params=["copied", "in place"])
+def few(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Few records are worth it; all of them come into one text, or all stay where they are."""
     monkeypatch.setattr(plain_batches, "COUNT_MIN", 1)
+    monkeypatch.setattr(plain_batches, "LARGE_BYTES", 10**6 if request.param == "copied" else IN_PLACE)
 
 
 ANY = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -84,10 +88,24 @@ ANY = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scop
 def test_records_without_headers_are_those_that_aiokafka_gives(
     batches: list[list[Sent]], codec: int, of_broker: bool
 ) -> None:
-    """Any keys, values, times and holes between offsets, packed or not; several batches at once are each of them."""
+    """Any keys, values, times and holes between offsets, packed or not; several batches at once are each of them. Where nothing
+    is copied, numbers in the last bytes of all are left to aiokafka."""
+    if plain_batches.LARGE_BYTES == IN_PLACE:
+        batches = [[*each, Sent(0, 0, None, b"a large one")] for each in batches]
     raw = [batch(each, 1_000 * at, codec=codec, of_broker=of_broker) for at, each in enumerate(batches)]
     assert ours(*raw) == [theirs(each) for each in raw]
     assert [record_count(memoryview(each)) for each in raw] == [len(each) for each in batches]
+
+
+@pytest.mark.usefixtures("few")
+@given(records=BATCH, size=st.integers(0, 12), key=st.none() | BYTES)
+@ANY
+def test_a_record_of_few_bytes_at_the_end_is_given_as_it_is_or_not(
+    records: list[Sent], size: int, key: bytes | None
+) -> None:
+    """A number is never read from what lies behind a text."""
+    raw = batch([*records, Sent(0, 0, key, bytes(size) or None)])
+    assert ours(raw) in ([None], [theirs(raw)])
 
 
 @pytest.mark.usefixtures("few")
@@ -156,11 +174,24 @@ def test_what_aiokafka_refuses_is_left_to_it() -> None:
         theirs(bytes(raw))
 
 
-def test_few_many_and_large_records_are_left_to_aiokafka(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each for what it costs otherwise: time, memory, a copy."""
+@pytest.mark.parametrize("codec", [0, 3])
+def test_large_records_stay_where_they_are(codec: int) -> None:
+    """What a broker sent, or a batch was unpacked to, is not copied; small ones beside them are read as well."""
+    records = [Sent(at, 0, b"k" if at % 2 else None, b"%04d" % at * 1_000) for at in range(70)]
+    small = batch([Sent(0, 0, None, b"{}")] * 64, 70, codec=codec)
+    raw = [batch(records, codec=codec), small, batch(records, 134, codec=codec)]
+    text = b"".join(raw)
+    found = plain_records(text, list(accumulate(map(len, raw))))
+    assert [None if each is None else [tuple(one) for one in each] for each in found] == [theirs(each) for each in raw]
+    one, other, last = (each.text for each in found if each is not None)
+    assert (one is text, other is text, last is text) == (codec == 0, False, codec == 0)
+
+
+def test_few_and_many_records_are_left_to_aiokafka(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each for what it costs otherwise: time, memory."""
     small = Sent(0, 0, None, b"{}")
     assert ours(batch([small] * 10)) == [None]
-    assert ours(batch([Sent(0, 0, None, b"x" * 4_000)] * 100)) == [None]
+    assert ours(batch([Sent(0, 0, None, b"x" * 4_000)] * 63)) == [None]
     monkeypatch.setattr(plain_batches, "COUNT_MAX", 99)
     assert ours(batch([small] * 100)) == [None]
     assert ours(batch([small] * 99)) != [None]
@@ -170,7 +201,7 @@ def test_many_batches_of_few_records_are_read_together() -> None:
     """What producers send that wait for nothing."""
     raw = [batch([Sent(0, 0, b"k", b'{"a": 1}')] * 4, 4 * at) for at in range(30)]
     assert ours(*raw) == [theirs(each) for each in raw]
-    found = [each for each in plain_records([memoryview(each) for each in raw]) if each is not None]
+    found = [each for each in plain_records(b"".join(raw), list(accumulate(map(len, raw)))) if each is not None]
     joined = KeptValues.joined(found)
     assert joined is not None
     assert joined.offsets.tolist() == list(range(120))

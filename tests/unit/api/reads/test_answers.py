@@ -214,8 +214,9 @@ def test_rolling_totals_are_totals_of_each_window(api: Api, ledger: Shell) -> No
     rows = api.get("/v1/rolling-totals?tenant=acme").document["rows"]
     assert [row["window"] for row in rows] == ["1h", "24h", "7d", "30d", "mtd"]
     for row in rows:
-        [same] = api.get(f"/v1/totals?tenant=acme&window={row['window']}").document["rows"]
-        assert without(row, "window") == same
+        same = api.get(f"/v1/totals?tenant=acme&window={row['window']}").document["rows"]
+        # In the first minutes of a month there is nothing in it yet.
+        assert same == [without(row, "window")] or (row["window"], row["prompts"], same) == ("mtd", 0, [])
 
 
 def test_totals_say_what_they_rest_on(api: Api, ledger: Shell) -> None:

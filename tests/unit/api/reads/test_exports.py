@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,8 @@ import pytest
 from rice_stream.api.reads.exports import MEDIA_TYPES
 from rice_stream.reports.exports.kinds import KINDS
 from tests.support.api_running import Api
-from tests.support.cli_running import Shell
+from tests.support.cli_running import MONTH, Shell
 
-MONTH = f"{datetime.now(UTC):%Y-%m}"
 ASKED = f"tenant=acme&month={MONTH}&by=team"
 
 

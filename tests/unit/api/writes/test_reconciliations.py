@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 
 from tests.support.api_running import Api
-from tests.support.cli_running import Shell
+from tests.support.cli_running import MONTH, Shell
 from tests.unit.api.console.reading import read
-
-MONTH = f"{datetime.now(UTC):%Y-%m}"
 
 
 def usage(**changes: Any) -> str:
