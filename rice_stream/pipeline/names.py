@@ -100,8 +100,8 @@ class NameTable:
             self._by_number = np.concatenate([self._by_number, more], axis=1)
         found = self._by_number[:, numbers]
         if (found[0] == _NOT_LOOKED_UP).any():
-            for number in distinct_numbers(names, numbers[found[0] == _NOT_LOOKED_UP]).tolist():
-                self._by_number[:, number] = self._look_up(names.combination(number))
+            wanted = distinct_numbers(names, numbers[found[0] == _NOT_LOOKED_UP])
+            self._by_number[:, wanted] = self._look_up(combinations(names, wanted))
             found = self._by_number[:, numbers]
         index, user_key, api_key_key = found
         return ResolvedNames(
@@ -112,17 +112,15 @@ class NameTable:
             key_hashers=map(self._hashers.__getitem__, index.tolist()),
         )
 
-    def _look_up(self, combination: tuple[Any, ...]) -> tuple[int, int, int]:
-        """(row, user, API key) of one combination of names; KeyError: some name is not known."""
-        *attribution, user_id, api_key_id = combination
-        row = self._index[tuple(attribution)]
-        tenant = int(self._tenant_keys[row])
-        users, api_keys = self._principals["user"], self._principals["api_key"]
-        return (
-            row,
-            users[tenant, user_id] if user_id else UNKNOWN,
-            api_keys[tenant, api_key_id] if api_key_id else UNKNOWN,
+    def _look_up(self, wanted: Sequence[tuple[Any, ...]]) -> tuple[Ints, Ints, Ints]:
+        """Rows, users and API keys of combinations of names; KeyError: some name is not known."""
+        *attributed, user_ids, api_key_ids = zip(*wanted, strict=True)
+        rows = np.fromiter(
+            map(self._index.__getitem__, zip(*attributed, strict=True)), dtype=np.int64, count=len(wanted)
         )
+        tenant_key = self._tenant_keys[rows]
+        users = self._principal_keys("user", tenant_key, user_ids)
+        return rows, users, self._principal_keys("api_key", tenant_key, api_key_ids)
 
     def said_keys(self, tenant_key: Ints, attribution_key: Ints) -> Ints | None:
         """The attributions that the events of these keys themselves said, shape (n,); None: those."""

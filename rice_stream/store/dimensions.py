@@ -10,6 +10,7 @@ from sqlalchemy import Column, Connection, Engine, Integer, String, Table, func,
 from rice_stream.basis import basis_names
 from rice_stream.store import schema
 from rice_stream.store.advisory_locks import AdvisoryLock, hold
+from rice_stream.store.array_texts import array_of_numbers, array_of_texts
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.engine import reading, writing
 from rice_stream.store.erased_names import stand_ins
@@ -143,15 +144,12 @@ class Dimensions:
             found |= again
             missing = [identity for identity in missing if identity not in found]
             highest = _highest(connection, key, missing, per_tenant=per_tenant)
-            rows = []
             for identity in missing:
                 group = identity[0] if per_tenant else None
                 found[identity] = highest[group] = highest.get(group, 0) + 1
-                written = erased.written(identity)
-                values = rest(identity) if rest else dict(zip((c.name for c in columns), written, strict=True))
-                rows.append({**values, key.name: found[identity]})
-            if rows:
-                _write(connection, table, rows)
+            if missing:
+                numbers = [found[identity] for identity in missing]
+                _write(connection, columns, key, erased.written(missing), numbers, rest)
         return found
 
 
@@ -171,8 +169,11 @@ class _Erased:
         there = _look_up(connection, key, columns, list(self._stand_ins.values()))
         self.found = {identity: there[other] for identity, other in self._stand_ins.items() if other in there}
 
-    def written(self, identity: Identity) -> Identity:
-        """What is written of a new one: itself, but of an erased tenant."""
+    def written(self, new: list[Identity]) -> list[Identity]:
+        """What is written of new ones: themselves, but of an erased tenant."""
+        return [self._written(identity) for identity in new] if self._stand_ins else new
+
+    def _written(self, identity: Identity) -> Identity:
         stand_in = self._stand_ins.get(identity)
         return (
             identity if stand_in is None or len(identity) == 1 or not self._names.is_erased(identity[0]) else stand_in
@@ -226,7 +227,7 @@ def _look_up(
 ) -> dict[Identity, int]:
     """Those that are there; `in_use`: and are not marked as unused."""
     found: dict[Identity, int] = {}
-    if len(columns) > 1:
+    if len(columns) > 1 or (connection.dialect.name == "postgresql" and isinstance(columns[0].type, String)):
         only = " WHERE t.unused_since_us IS NULL" if in_use and "unused_since_us" in key.table.c else ""
         return _look_up_together(connection, key, columns, identities, only) if identities else found
     for first in range(0, len(identities), _CHUNK):
@@ -242,19 +243,20 @@ def _look_up_together(
 ) -> dict[Identity, int]:
     """Thousands of identities by a statement that need not be compiled: that costs more than running it."""
     names = [column.name for column in columns]
-    shown = ", ".join(f"t.{name}" for name in (*names, key.name))
     if connection.dialect.name == "postgresql":
-        wanted = f"{_unnest(columns)} AS w({', '.join(names)}) JOIN {key.table.name} t USING ({', '.join(names)})"
-        rows = connection.execute(text(f"SELECT {shown} FROM {wanted}{only}"), _arrays(identities)).all()
-    else:
-        rows = []
-        for first in range(0, len(identities), _CHUNK):
-            chunk = identities[first : first + _CHUNK]
-            marks = ", ".join([f"({', '.join('?' * len(names))})"] * len(chunk))
-            # CROSS JOIN keeps SQLite from walking the whole table.
-            wanted = f"w CROSS JOIN {key.table.name} t ON {' AND '.join(f't.{name} = w.{name}' for name in names)}"
-            statement = f"WITH w({', '.join(names)}) AS (VALUES {marks}) SELECT {shown} FROM {wanted}{only}"
-            rows += connection.exec_driver_sql(statement, tuple(chain.from_iterable(chunk))).all()
+        wanted = f"{_unnest(columns)} WITH ORDINALITY AS w({', '.join(names)}, line)"
+        there = f"{wanted} JOIN {key.table.name} t USING ({', '.join(names)}){only}"
+        found = connection.execute(text(f"SELECT w.line, t.{key.name} FROM {there}"), _arrays(columns, identities))
+        return {identities[line - 1]: number for line, number in found.all()}
+    shown = ", ".join(f"t.{name}" for name in (*names, key.name))
+    rows: list[Any] = []
+    for first in range(0, len(identities), _CHUNK):
+        chunk = identities[first : first + _CHUNK]
+        marks = ", ".join([f"({', '.join('?' * len(names))})"] * len(chunk))
+        # CROSS JOIN keeps SQLite from walking the whole table.
+        wanted = f"w CROSS JOIN {key.table.name} t ON {' AND '.join(f't.{name} = w.{name}' for name in names)}"
+        statement = f"WITH w({', '.join(names)}) AS (VALUES {marks}) SELECT {shown} FROM {wanted}{only}"
+        rows += connection.exec_driver_sql(statement, tuple(chain.from_iterable(chunk))).all()
     return {tuple(row[:-1]): row[-1] for row in rows}
 
 
@@ -264,17 +266,32 @@ def _unnest(columns: Sequence[Column[Any]]) -> str:
     return f"unnest({', '.join(f'CAST(:w{k} AS {kind}[])' for k, kind in enumerate(kinds))})"
 
 
-def _arrays(rows: Sequence[Identity]) -> dict[str, list[Any]]:
+def _arrays(columns: Sequence[Column[Any]], rows: Sequence[Identity]) -> dict[str, str]:
     """What `_unnest` asks for."""
-    return {f"w{k}": list(values) for k, values in enumerate(zip(*rows, strict=True))}
+    values = zip(columns, zip(*rows, strict=True), strict=True)
+    return {
+        f"w{k}": array_of_numbers(of) if isinstance(column.type, Integer) else array_of_texts(of)
+        for k, (column, of) in enumerate(values)
+    }
 
 
-def _write(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-    """New rows, of the same columns: one statement for thousands of names where there are arrays, as each costs the other 20 us."""
-    columns = [table.c[name] for name in rows[0]]
-    if connection.dialect.name != "postgresql" or not all(isinstance(c.type, Integer | String) for c in columns):
-        connection.execute(insert(table), rows)
+def _write(
+    connection: Connection,
+    columns: list[Column[Any]],
+    key: Column[Any],
+    identities: list[Identity],
+    numbers: list[int],
+    rest: Callable[[Identity], dict[str, Any]] | None,
+) -> None:
+    """New rows: one statement for thousands of names where there are arrays, as each costs the other 20 us."""
+    if rest is None and connection.dialect.name == "postgresql":
+        into = ", ".join(column.name for column in (*columns, key))
+        statement = f"INSERT INTO {key.table.name} ({into}) SELECT * FROM {_unnest([*columns, key])}"
+        arrays = {**_arrays(columns, identities), f"w{len(columns)}": array_of_numbers(numbers)}
+        connection.execute(text(statement), arrays)
         return
-    names = ", ".join(rows[0])
-    statement = f"INSERT INTO {table.name} ({names}) SELECT * FROM {_unnest(columns)}"
-    connection.execute(text(statement), _arrays([tuple(row.values()) for row in rows]))
+    names = [column.name for column in columns]
+    rows = (rest(each) if rest else dict(zip(names, each, strict=True)) for each in identities)
+    connection.execute(
+        insert(key.table), [{**row, key.name: number} for row, number in zip(rows, numbers, strict=True)]
+    )

@@ -1,5 +1,7 @@
 """Rows of words that come again and again, each with a number: a dictionary that is asked for thousands at once."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,16 +68,13 @@ class InternedRows:
         if not places.size:
             return numbers
         unknown = rows[places]
-        seen: dict[bytes, int] = {}
-        distinct: list[int] = []
-        of_distinct: list[int] = []
-        for place, row in enumerate(map(bytes, unknown)):
-            number = seen.get(row)
-            if number is None:
-                number = seen[row] = len(distinct)
-                distinct.append(place)
-            of_distinct.append(number)
-        numbers[places] = self._append(unknown[distinct])[of_distinct]
+        # As bytes in a dictionary, filled from the end, so that the first of equal rows stays.
+        whole = np.dtype((np.void, unknown.shape[1] * WORD_BYTES))
+        written: list[Any] = np.ascontiguousarray(unknown).view(whole).ravel().tolist()
+        first = dict(zip(reversed(written), range(len(written) - 1, -1, -1), strict=True))
+        firsts = np.fromiter(map(first.__getitem__, written), dtype=np.int64, count=len(written))
+        distinct = np.flatnonzero(firsts == np.arange(len(firsts)))
+        numbers[places] = self._append(unknown[distinct])[np.searchsorted(distinct, firsts)]
         return numbers
 
     def _are(self, numbers: Ints, rows: Words) -> NDArray[np.bool_]:
@@ -89,27 +88,41 @@ class InternedRows:
 
     def _append(self, rows: Words) -> Ints:
         """The numbers of rows that are all new; NEW for one that no slot is left for."""
-        while self._count + len(rows) > len(self._rows):
-            self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
+        size = len(self._rows)
+        while self._count + len(rows) > size:
+            size *= 2
+        if size > len(self._rows):
+            more = np.zeros((size - len(self._rows), self._rows.shape[1]), dtype=np.uint64)
+            self._rows = np.concatenate([self._rows, more])
             self._empty_slots()
-            for number, slot in enumerate(self._slots_of(self._rows[: self._count]).tolist()):
-                self._put(number, slot)
-        numbers = []
-        for slot in self._slots_of(rows).tolist():
-            kept = self._put(self._count, slot)
-            numbers.append(self._count if kept else NEW)
-            self._count += kept
-        found = np.array(numbers, dtype=np.int64)
-        self._rows[found[found != NEW]] = rows[found != NEW]
-        return found
+            self._put(np.arange(self._count), self._slots_of(self._rows[: self._count]))
+        numbers = self._count + np.arange(len(rows))
+        placed = self._put(numbers, self._slots_of(rows))
+        kept = placed != NEW
+        if not kept.all():
+            numbers = np.where(kept, self._count + np.cumsum(kept) - 1, NEW)
+            self._slots[placed[kept]] = numbers[kept]
+        added = int(np.count_nonzero(kept))
+        self._rows[self._count : self._count + added] = rows[kept]
+        self._count += added
+        return numbers
 
-    def _put(self, number: int, slot: int) -> bool:
-        slots, last = self._slots, len(self._slots)
-        for step in range(slot, slot + _PROBES_MAX):
-            if slots.item(step % last) == NEW:
-                slots[step % last] = number
-                return True
-        return False
+    def _put(self, numbers: Ints, slots: Ints) -> Ints:
+        """Put each number into its slot or one of the next, the first ones first; the slots, NEW where all were taken."""
+        placed = np.full(len(numbers), NEW, dtype=np.int64)
+        left = np.arange(len(numbers))
+        for _ in range(_PROBES_MAX):
+            free = left[self._slots[slots[left]] == NEW]
+            self._slots[slots[free[::-1]]] = numbers[
+                free[::-1]
+            ]  # the last one that is written stays: the first of them
+            there = self._slots[slots[left]] == numbers[left]
+            placed[left[there]] = slots[left[there]]
+            left = left[~there]
+            if not left.size:
+                break
+            slots[left] = (slots[left] + 1) % len(self._slots)
+        return placed
 
     def _empty_slots(self) -> None:
         self._slots: Ints = np.full(_SLOTS_PER_ROW * len(self._rows), NEW, dtype=np.int64)

@@ -15,6 +15,7 @@ from rice_stream.events.together.octets import WINDOW_BYTES_MAX, WORD_BYTES, Oct
 from rice_stream.events.together.shared_fields import RunReader, Said
 from rice_stream.quantities import Ints
 
+_MODELS = ("request_model", "response_model")
 ODD = -1
 """The number of names where they are not read together."""
 
@@ -64,14 +65,18 @@ class _RunTable:
         rows: Words = np.empty((len(starts), self.words + 1), dtype=np.uint64)
         rows[:, :-1] = octets.rows(starts, lengths, self.words)
         rows[:, -1] = lengths  # so that no two runs have the same row, whatever bytes they end with
-        found = self.rows.find(rows)
-        if (found == NEW).any():
-            found = self.rows.add(rows)
-            unknown = np.flatnonzero(found >= len(self.said))
-            new = dict(zip(found[unknown].tolist(), unknown.tolist(), strict=True))
-            places = np.array([new[number] for number in range(len(self.said), len(self.rows))], dtype=np.intp)
-            self.said += map(self._reader.read, octets.pieces(starts[places], ends[places]))
+        found = self.rows.add(rows)
+        places = _places_of_new(found, len(self.said), len(self.rows))
+        if places.size:
+            self.said += self._reader.read(octets.pieces(starts[places], ends[places]))
         return found
+
+
+class _Source(NamedTuple):
+    """Where a name is said: the number of the run, and that of the field in it."""
+
+    run: int
+    field: int
 
 
 class _Combinations:
@@ -82,7 +87,9 @@ class _Combinations:
         others = set(WHO) if fields is WHAT else set(FIELD_NAMES) - set(fields)
         self._places = [place for place, table in enumerate(tables) if not others.issuperset(table.run.fields)]
         self._tables = [tables[place] for place in self._places]
-        self._fields = fields
+        self._sources = [_source(self._tables, field) for field in fields]
+        self._models = [fields.index(name) for name in _MODELS if fields is WHAT]
+        """Places of names of which an event has at least one."""
         self._names = names
         self._rows = InternedRows(len(self._places))
         self._numbers: Ints = np.empty(0, dtype=np.int64)
@@ -90,28 +97,32 @@ class _Combinations:
     def numbers(self, of_runs: Sequence[Ints]) -> Ints:
         """The number of each event's names, by the numbers of its runs; ODD for one that is not read together."""
         rows: Words = np.stack([of_runs[place] for place in self._places], axis=1).view(np.uint64)
-        found = self._rows.find(rows)
+        found = self._rows.add(rows)
+        places = _places_of_new(found, len(self._numbers), len(self._rows))
+        if places.size:
+            self._numbers = np.append(self._numbers, self._learnt(rows[places].view(np.int64)))
         if (found == NEW).any():
-            found = self._rows.add(rows)
-            unknown = np.flatnonzero(found >= len(self._numbers))
-            new = dict(zip(found[unknown].tolist(), rows[unknown].view(np.int64).tolist(), strict=True))
-            learnt = [self._learn(new[number]) for number in range(len(self._numbers), len(self._rows))]
-            self._numbers = np.append(self._numbers, np.array(learnt, dtype=np.int64))
             return np.where(found == NEW, ODD, self._numbers[found])
         return np.take(self._numbers, found)
 
-    def _learn(self, of_runs: list[int]) -> int:
-        if NEW in of_runs:
-            return ODD
-        said: Said = {}
-        for table, number in zip(self._tables, of_runs, strict=True):
-            of_run = table.said[number]
-            if of_run is None:
-                return ODD
-            said |= of_run
-        if self._fields is WHAT and not (said.get("request_model") or said.get("response_model")):
-            return ODD
-        return self._names.number(tuple(map(said.get, self._fields)))
+    def _learnt(self, of_runs: Ints) -> Ints:
+        """The same of combinations that are new, by the numbers of their runs, shape (m, runs)."""
+        numbers = np.full(len(of_runs), ODD, dtype=np.int64)
+        kept = np.flatnonzero((of_runs != NEW).all(axis=1))
+        said = [list(map(table.said.__getitem__, of_runs[kept, k].tolist())) for k, table in enumerate(self._tables)]
+        read = [place for place, together in enumerate(zip(*said, strict=True)) if None not in together]
+        if not read:
+            return numbers
+        # A column for each field of each run, and of these the ones that are names.
+        columns = [list(zip(*(of_run[place] or () for place in read), strict=True)) for of_run in said]
+        nothing = [None] * len(read)
+        named = [nothing if source is None else columns[source.run][source.field] for source in self._sources]
+        names = list(zip(*named, strict=True))
+        if self._models:
+            of_model = [place for place, each in enumerate(names) if any(each[field] for field in self._models)]
+            read, names = [read[place] for place in of_model], [names[place] for place in of_model]
+        numbers[kept[read]] = self._names.numbers_of(names)
+        return numbers
 
 
 class MetLayout:
@@ -149,6 +160,22 @@ class MetLayout:
         edges[-1] -= len(self.layout.end)
         of_runs = [table.numbers(octets, edges[table.run.edge], edges[table.run.until]) for table in self._tables]
         return Matched(self.layout, rows, edges, self._who.numbers(of_runs), self._what.numbers(of_runs))
+
+
+def _source(tables: Sequence[_RunTable], name: str) -> _Source | None:
+    """The run that says a name; None: none of them."""
+    for run, table in enumerate(tables):
+        if name in table.run.fields:
+            return _Source(run, table.run.fields.index(name))
+    return None
+
+
+def _places_of_new(numbers: Ints, known: int, count: int) -> Ints:
+    """A place in `numbers` of each number from `known` up to `count`."""
+    places = np.empty(count - known, dtype=np.int64)
+    new = np.flatnonzero(numbers >= known)
+    places[numbers[new] - known] = new
+    return places
 
 
 def _longest(run: SharedRun, edges: Ints) -> int:

@@ -1,6 +1,6 @@
 """Combinations of names that many events share, each with a number; and columns that say of each event only the number."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,15 @@ class NumberedNames:
             for names, name in zip(self.fields, combination, strict=True):
                 names.append(name)
         return found
+
+    def numbers_of(self, combinations: Iterable[Combination]) -> list[int]:
+        """The number of each of many."""
+        wanted = list(combinations)
+        new = [each for each in dict.fromkeys(wanted) if each not in self._numbers]
+        self._numbers.update(zip(new, range(len(self), len(self) + len(new)), strict=True))
+        for names, more in zip(self.fields, zip(*new, strict=True), strict=False):  # nothing, where none is new
+            names.extend(more)
+        return list(map(self._numbers.__getitem__, wanted))
 
     def combination(self, number: int) -> Combination:
         """The names that a number stands for."""
