@@ -23,7 +23,7 @@ from rice_stream.store.copy_stream import records_stream, streamed_columns
 from rice_stream.store.record_columns import RECORD_COLUMNS
 from rice_stream.store.writers import open_writer
 
-EVENTS = 1_600_000
+EVENTS = 2_400_000
 PART = 600_000
 """Of the other tables."""
 PER_EVENT = 100_000
