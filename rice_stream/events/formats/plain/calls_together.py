@@ -14,6 +14,7 @@ from rice_stream.events.formats.litellm.payload import SOURCE_FORMAT
 from rice_stream.events.formats.plain.fields import NotPlainError
 from rice_stream.events.formats.plain.litellm import CallServed, call_of, event_of, parts_of, served_by, user_of
 from rice_stream.events.formats.plain.litellm_payload import LoggedCall, decode
+from rice_stream.events.formats.plain.litellm_rows import usual_row
 from rice_stream.events.framing import JSON_ERRORS
 from rice_stream.events.records import RefusedError
 from rice_stream.events.stated_factors import NOTHING_STATED
@@ -21,7 +22,7 @@ from rice_stream.events.together.known import ODD, AllNames
 from rice_stream.events.together.layouts import OUTCOME, WHO
 from rice_stream.events.together.names import Combination, NumberedNames
 from rice_stream.events.together.reader import EVENTS_MIN, ReadTogether
-from rice_stream.quantities import UNKNOWN
+from rice_stream.quantities import UNKNOWN, Ints
 
 NAMES_MAX = 20_000
 """Users, and kinds of calls, that are kept in mind; past that all are learnt anew."""
@@ -73,6 +74,19 @@ class _Kinds(dict[tuple[Any, ...], _Kind | None]):
         return kind
 
 
+class _Reported(dict[tuple[Any, ...], int]):
+    """Numbers of kinds whose counts are as the provider reported them, by names as `served_by` takes them; ODD: none such."""
+
+    def __init__(self, kinds: _Kinds) -> None:
+        super().__init__()
+        self._kinds = kinds
+
+    def __missing__(self, names: tuple[Any, ...]) -> int:
+        kind = self._kinds[names]
+        number = self[names] = ODD if kind is None else kind.number("reported")
+        return number
+
+
 class _Users(dict[tuple[Any, ...], int]):
     """Numbers of users, by names as `user_of` takes them."""
 
@@ -94,6 +108,7 @@ class CallsReader:
     def _learn_anew(self) -> None:
         self._names = AllNames(NumberedNames(len(WHO)), NumberedNames(_SERVED_WIDTH + len(OUTCOME)))
         self._users, self._kinds = _Users(self._names.who), _Kinds(self._names.what)
+        self._reported = _Reported(self._kinds)
 
     def read(self, values: Sequence[bytes]) -> ReadTogether | None:
         """The calls of these values, an empty one being odd; None: they are to be read otherwise."""
@@ -115,7 +130,8 @@ class CallsReader:
                         if not row or len(odd) > _ODD_AT_FIRST + row // _ODD_MAX:
                             return None
         who, what, ids, *numbers = zip(*rows, strict=True)
-        started_us, ended_us, *counts = (np.fromiter(column, dtype=np.int64, count=len(rows)) for column in numbers)
+        started_us, ended_us = (_rounded(column) for column in numbers[:2])
+        counts = (np.fromiter(column, dtype=np.int64, count=len(rows)) for column in numbers[2:])
         return ReadTogether(
             odd=np.array(odd, dtype=np.intp),
             names=self._names,
@@ -133,7 +149,8 @@ class CallsReader:
         for value in values:
             if not value.isascii():
                 value.decode()  # typed structs do not look at the names that they skip; the full decoders do
-        return list(map(self._row, list(map(decode, values))))
+        users, reported = self._users, self._reported
+        return [usual_row(call, users, reported) or self._row(call) for call in list(map(decode, values))]
 
     def _row(self, payload: LoggedCall) -> tuple[Any, ...]:
         """Numbers of its names, id, start, end and counts. NotPlainError: it is for the full decoder, as are names with a NUL."""
@@ -153,6 +170,10 @@ class CallsReader:
             UNKNOWN if written is None else written,
             UNKNOWN if reasoning is None else reasoning,
         )
+
+
+def _rounded(times_us: Sequence[float]) -> Ints:
+    return np.rint(np.fromiter(times_us, dtype=np.float64, count=len(times_us))).astype(np.int64)
 
 
 def event_in(value: bytes) -> WireEvent:

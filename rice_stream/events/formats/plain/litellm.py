@@ -37,8 +37,9 @@ from rice_stream.events.unnamed import UNKNOWN_TENANT
 from rice_stream.quantities import NAME_LENGTH_MAX
 
 Value = TypeVar("Value", covariant=True)
-_CACHE_HIT = "_cache_hit"
-_CACHE_HIT_ID = re.compile(_CACHE_HIT + r"\d")
+CACHE_HIT, RESPONSE_ID = "_cache_hit", "resp_"
+"""What stands in ids that say something of their calls, the second at the beginning."""
+_CACHE_HIT_ID = re.compile(CACHE_HIT + r"\d")
 
 
 class CallUser(NamedTuple):
@@ -141,9 +142,9 @@ def parts_of(
     """The parts of its `Call`, with what stands for the names of user (as `user_of` takes them) and kind of call (`served_by`)."""
     call_id, reply = payload.id or "", payload.response
     if type(reply) is not CallReply:
-        reply = _reply(reply)
-    metadata, hidden = payload.metadata or _NO_METADATA, payload.hidden_params or _NO_HIDDEN
-    costs = payload.cost_breakdown or _NO_COSTS
+        reply = reply_of(reply)
+    metadata, hidden = payload.metadata or _NO_METADATA, payload.hidden_params or NO_HIDDEN
+    costs = payload.cost_breakdown or NO_COSTS
     usage = metadata.usage_object or hidden.usage_object or reply.usage
     served = kinds[
         payload.call_type,
@@ -152,7 +153,7 @@ def parts_of(
         reply.model,
         payload.custom_llm_provider,
         payload.status,
-        True if _CACHE_HIT in call_id and _CACHE_HIT_ID.search(call_id) else payload.cache_hit,
+        True if CACHE_HIT in call_id and _CACHE_HIT_ID.search(call_id) else payload.cache_hit,
         None if usage is None else usage.inference_geo,
         costs.data_residency,
         costs.vertex_location,
@@ -232,7 +233,7 @@ class _Remembered(Generic[Value]):
 
 
 _USERS, _KINDS = _Remembered(user_of), _Remembered(served_by)
-_NO_METADATA, _NO_HIDDEN, _NO_COSTS, _NO_REPLY = CallMetadata(), HiddenParams(), CallCosts(), CallReply()
+_NO_METADATA, NO_HIDDEN, NO_COSTS, _NO_REPLY = CallMetadata(), HiddenParams(), CallCosts(), CallReply()
 
 
 def _identity(payload: LoggedCall, call_id: str) -> tuple[str, int | None, int]:
@@ -241,7 +242,7 @@ def _identity(payload: LoggedCall, call_id: str) -> tuple[str, int | None, int]:
     ended_us, started_us = time_us(ended, "endTime"), None if started is None else time_us(started, "startTime")
     if event_id is None and payload.call_type is not None and started_us is not None:
         event_id = text(call_id)  # the format is told by these two
-    if event_id is None or len(event_id) > NAME_LENGTH_MAX or call_id.startswith("resp_"):
+    if event_id is None or len(event_id) > NAME_LENGTH_MAX or call_id.startswith(RESPONSE_ID):
         raise NotPlainError
     if ended_us is None or not FIRST_US <= ended_us < END_US:
         raise NotPlainError
@@ -266,7 +267,8 @@ def _classes(
     return cache_read, cache_write, reasoning
 
 
-def _reply(response: CallReply | str | None) -> CallReply:
+def reply_of(response: CallReply | str | None) -> CallReply:
+    """What stands for it. NotPlainError: it is an object within a text."""
     if response is None:
         return _NO_REPLY
     if isinstance(response, str):  # the answer alone, or a word in its place

@@ -2,17 +2,25 @@
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rice_stream.events.decoding import decode_batch, decode_blocks
 from rice_stream.events.formats.plain import calls_together, records
+from rice_stream.events.formats.plain.fields import NotPlainError
+from rice_stream.events.formats.plain.litellm import call_of, served_by, user_of
+from rice_stream.events.formats.plain.litellm_payload import decode
+from rice_stream.events.formats.plain.litellm_rows import usual_row
 from rice_stream.events.formats.reading.attribution import AttributionRule
 from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS, FormatOptions
 from rice_stream.events.records import RawRecord
 from rice_stream.events.together.names import NumberedColumn
+from rice_stream.quantities import UNKNOWN
 from tests.properties.events.formats.test_fuzz import mutated_bytes, mutated_json, parts_of
 from tests.properties.events.formats.test_otlp_blocks import plain
 from tests.properties.events.formats.test_plain import with_odd_leaf
@@ -127,3 +135,115 @@ def test_records_that_say_they_are_something_else_are_odd() -> None:
         read = records.PlainReader(DEFAULT_OPTIONS, "requests").read_calls(found)
         assert read is not None
         assert read.odd.tolist() == [5]
+
+
+class Numbered(dict[tuple[object, ...], int]):
+    """Names in the order in which they were asked for; those that are none have a negative number."""
+
+    def __init__(self, are_some: Callable[[tuple[Any, ...]], object]) -> None:
+        super().__init__()
+        self.names: list[tuple[Any, ...]] = []
+        self._are_some = are_some
+
+    def __missing__(self, names: tuple[Any, ...]) -> int:
+        if self._are_some(names) is None:
+            return -1
+        self.names.append(names)
+        return self.setdefault(names, len(self.names) - 1)
+
+
+def usually(*others: object) -> st.SearchStrategy[Any]:
+    """The first, and now and then another one."""
+    return st.sampled_from([others[0]] * 20 * len(others) + list(others))
+
+
+NAME = usually("gpt-4o", None, "", "-", " x ", "responses", "a" * 256, "é", 7)
+COUNT = st.one_of(usually(10, 10, 10, 0, None, -1, True, 2.0, 1.5, 2**31 - 1, 2**31, 10**30, "20"), st.integers(0, 20))
+SECONDS = st.one_of(
+    usually(1_795_374_000.5, None, 1_795_374_000, "2026-11-22T19:04:00Z", True, 0.0, -1.0, 946684799.9999999, 1e300),
+    st.floats(1_795_374_000, 1_795_374_001, exclude_min=True),
+)
+MAYBE = st.none()
+USAGE = st.fixed_dictionaries(
+    {"prompt_tokens": usually(20, None, 0, 2**31), "completion_tokens": usually(10, None)},
+    optional={
+        "cache_read_input_tokens": COUNT,
+        "cache_creation_input_tokens": COUNT,
+        "prompt_cache_hit_tokens": COUNT,
+        "reasoning_tokens": COUNT,
+        "inference_geo": usually("eu", None, "us"),
+        "prompt_tokens_details": MAYBE
+        | st.fixed_dictionaries({}, optional={"cached_tokens": COUNT, "cache_write_tokens": COUNT}),
+        "completion_tokens_details": MAYBE | st.fixed_dictionaries({}, optional={"reasoning_tokens": COUNT}),
+    },
+)
+USAGES = st.one_of(USAGE, st.just({"prompt_tokens": 20}), MAYBE, st.just({}))
+METADATA = st.fixed_dictionaries(
+    {"usage_object": USAGES},
+    optional={
+        "user_api_key_team_id": usually("team-a", None, "", "t\u0000", "é"),
+        "user_api_key_user_id": NAME,
+        "user_api_key_hash": NAME,
+        "additional_usage_values": MAYBE
+        | st.fixed_dictionaries({"cache_read_input_tokens": COUNT, "cache_creation_input_tokens": COUNT}),
+    },
+)
+CALLS = st.fixed_dictionaries(
+    {
+        "id": usually("chatcmpl-1", None, "", "resp_1", "x_cache_hit1", "x_cache_hit", "x_resp_"),
+        "litellm_call_id": usually(
+            "call-1", None, "", "-", " ", " call-1", "call-1\n", "c\u0000", "é", "a" * 256, "a" * 257
+        ),
+        "startTime": SECONDS,
+        "endTime": st.one_of(*[st.floats(1_795_374_001, 1_795_374_003)] * 9, SECONDS),
+        "prompt_tokens": usually(60, 60, 0, None, -1, True, 2.0, 2**31, 10**30, "60") | st.integers(50, 60),
+        "completion_tokens": usually(30, 30, 0, None, -1, True, 2.0, 2**31 - 1, 10**30) | st.integers(20, 40),
+        "model": NAME,
+        "response": usually({"model": "gpt-4o"}, None, "text", "{}", {"model": None})
+        | st.fixed_dictionaries({"usage": USAGES}),
+        "metadata": st.one_of(*[METADATA] * 9, MAYBE),
+    },
+    optional={
+        "total_tokens": COUNT,
+        "call_type": usually("acompletion", None, "aembedding", "aretrieve_batch", "pass_through_endpoint", "x"),
+        "status": usually("success", "failure", None),
+        "cache_hit": usually(None, True, False, "True", "x"),
+        "custom_llm_provider": NAME,
+        "model_group": NAME,
+        "hidden_params": MAYBE | st.fixed_dictionaries({"usage_object": USAGES}, optional={"api_base": NAME}),
+        "cost_breakdown": MAYBE | st.fixed_dictionaries({"data_residency": usually("eu", None, "us")}),
+    },
+)
+
+
+@given(CALLS, usually(True, False))
+def test_a_usual_row_is_what_the_parts_of_its_payload_say(said: dict[str, Any], agreeing: bool) -> None:
+    counts = [said["prompt_tokens"], said["completion_tokens"]]
+    if agreeing and all(type(each) is int for each in counts):
+        said["total_tokens"] = sum(counts)
+    try:
+        payload = decode(msgspec.json.encode(said))
+    except msgspec.DecodeError:
+        return
+    users = Numbered(lambda names: user_of(*names))
+    kinds = Numbered(lambda names: served_by(*names))
+    try:
+        row = usual_row(payload, users, kinds)
+    except NotPlainError:
+        with pytest.raises(NotPlainError):
+            call_of(payload)
+        return
+    if row is None:
+        return
+    call = call_of(payload)
+    who, kind, event_id, started_us, ended_us, *counts = row
+    assert (event_id.decode(), round(started_us), round(ended_us)) == (call.event_id, call.started_us, call.ended_us)
+    assert [user_of(*users.names[who]), served_by(*kinds.names[kind])] == [call.user, call.served]
+    assert [None if each == UNKNOWN else each for each in counts] + ["reported"] == list(call.usage)
+    assert "\x00" not in call.event_id
+
+
+def test_payloads_as_they_usually_are_are_usual_rows() -> None:
+    number = Numbered(lambda _: 0)
+    for value in (USUAL, PAYLOADS["litellm_anthropic.ndjson"].splitlines()[0]):
+        assert usual_row(decode(value), number, number) is not None
