@@ -40,9 +40,9 @@ _HALVES = (
 """Of each two neighbours the lower one, the higher one, and by how many bits that lies too high."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Plain:
-    """What a batch says of itself, and its records."""
+    """What a batch says of itself, and its records. Equal to itself alone."""
 
     first_offset: int
     first_ms: int
@@ -92,10 +92,10 @@ def plain_records(raw: bytes, ends: Sequence[int], at: int = 0) -> list[KeptValu
             break  # those that follow have some as well, nearly always: none is unpacked or looked through in vain
         plain.append(each)
     left = [None] * (len(ends) - len(plain))
-    found: dict[int, KeptValues | None] = {}
+    found: dict[_Plain, KeptValues | None] = {}
     for some in _read_together(plain):
-        found |= zip(map(id, some), _read(some), strict=True)
-    return [*(None if each is None else found.get(id(each)) for each in plain), *left]
+        found |= zip(some, _read(some), strict=True)
+    return [*(None if each is None else found.get(each) for each in plain), *left]
 
 
 def _read_together(batches: Sequence[_Plain | None]) -> Iterator[list[_Plain]]:
@@ -129,7 +129,7 @@ def _plain(raw: bytes, start: int, end: int) -> _Plain | None:
     return _Plain(first_offset, first_ms, last_ms, count, bool(attributes & _BROKERS_TIME), text, at, size)
 
 
-def _begins_with_headers(text: bytes | memoryview) -> bool:
+def _begins_with_headers(text: memoryview) -> bool:
     """Whether the first of these records has headers."""
     try:
         at = _number(text, 0)[1] + 1  # behind its length and its attributes

@@ -113,9 +113,9 @@ class InternedRows:
         left = np.arange(len(numbers))
         for _ in range(_PROBES_MAX):
             free = left[self._slots[slots[left]] == NEW]
-            self._slots[slots[free[::-1]]] = numbers[
-                free[::-1]
-            ]  # the last one that is written stays: the first of them
+            # Of several that want a slot the last one written stays: the first of them.
+            backwards = free[::-1]
+            self._slots[slots[backwards]] = numbers[backwards]
             there = self._slots[slots[left]] == numbers[left]
             placed[left[there]] = slots[left[there]]
             left = left[~there]
